@@ -1,0 +1,1 @@
+"""Who does it: one LangChain agent a stage, each with its prompt and its tools."""

@@ -1,0 +1,155 @@
+"""What an agent is handed: the things of the state, and whatever acts.
+
+Nothing here opens a database, a sandbox or a model; the session does, and hands in what it opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+
+import pandas as pd
+from typing_extensions import TypedDict
+
+from omc_agent.config import Gates, Source, Trust, Work
+from omc_agent.events import Event
+
+
+def merge(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any]:
+    """Merge by key: lists would double at every subgraph border, dicts do not."""
+    return {**(old or {}), **(new or {})}
+
+
+class Shared(TypedDict, total=False):
+    """The things that stages hand on; plain JSON. Frames and models are files, here are their names."""
+
+    goal: str
+    brief: dict[str, Any]
+    questions: list[dict[str, Any]]
+    market: dict[str, Any]
+    plan: list[dict[str, Any]]
+    sealed: dict[str, Any]
+    entered: dict[str, Any]
+    proposal: dict[str, Any]
+    choice: dict[str, Any]
+    verdict: dict[str, Any]
+    leaking: list[str]
+    trouble: dict[str, Any] | None
+    goto: str | None
+    frames: Annotated[dict[str, Any], merge]
+    fitted: Annotated[dict[str, Any], merge]
+    cells: Annotated[dict[str, Any], merge]
+    candidates: Annotated[dict[str, Any], merge]
+    texts: Annotated[dict[str, Any], merge]
+    leaks: Annotated[dict[str, Any], merge]
+    spent: Annotated[dict[str, Any], merge]
+    allowed: Annotated[dict[str, Any], merge]
+    overrides: Annotated[dict[str, Any], merge]
+    visits: Annotated[dict[str, Any], merge]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A cell that ran and was recorded.
+
+    Attributes
+    ----------
+    n : int
+        Number of the cell in the run.
+    status : str
+        As in `CellResult`.
+    text : str
+        What was printed or shown as text.
+    error : dict or None
+        ``{type, message, line}``.
+    frames : dict
+        Name to ``{sha, rows, columns}`` of what it left.
+    values : dict
+        Name to plain JSON of what it left.
+    """
+
+    n: int
+    status: str
+    text: str = ""
+    error: dict[str, Any] | None = None
+    reason: str = ""
+    frames: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the cell ran to its end."""
+        return self.status == "ok"
+
+
+class RunCell(Protocol):
+    """Run one cell in the sandbox, once: the same `key` again gives the record."""
+
+    def __call__(
+        self, code: str, *, key: str, kind: str, into: Sequence[str], entered: Mapping[str, Any]
+    ) -> Awaitable[Outcome]:
+        """See the class."""
+        ...
+
+
+class HostCell(Protocol):
+    """Run `call` on the host and record it as the cell `code`; what it returns is kept like a cell's results."""
+
+    def __call__(
+        self, code: str, call: Callable[[], Any], *, key: str, into: Sequence[str], entered: Mapping[str, Any]
+    ) -> Awaitable[Outcome]:
+        """See the class."""
+        ...
+
+
+class Bench(Protocol):
+    """A fresh sandbox for replays: what runs here is ours or recorded, and it ends with the `async with`."""
+
+    async def replay(
+        self, inputs: Mapping[str, pd.DataFrame], outputs: Sequence[str], *, kinds: Sequence[str]
+    ) -> dict[str, pd.DataFrame]:
+        """Replay the branch's recorded cells of those kinds on `inputs`; see `sandbox.replay`."""
+        ...
+
+    async def run(self, code: str, *, key: str, kind: str) -> None:
+        """Run and record one more cell; SandboxError when it fails."""
+        ...
+
+    async def get(self, name: str) -> pd.DataFrame:
+        """The frame of variable `name`."""
+        ...
+
+    async def take_file(self, name: str) -> Path:
+        """Bring out a file of the workspace, unread."""
+        ...
+
+
+@dataclass
+class RunContext:
+    """What acts in a run; handed to the graph as its context, never checkpointed."""
+
+    run_id: str
+    branch: str
+    model_name: str
+    model_timeout: float
+    source: Source
+    trust: Trust
+    work: Work
+    gates: Gates
+    emit: Callable[[Event, str], Awaitable[None]]
+    run_cell: RunCell
+    host_cell: HostCell
+    fresh_box: Callable[[], AbstractAsyncContextManager[Bench]]
+    describe: Callable[[], Awaitable[dict[str, Any]]]
+    seal: Callable[[pd.DataFrame, dict[str, Any]], tuple[pd.DataFrame, dict[str, Any]]]
+    load_frame: Callable[[str], Awaitable[pd.DataFrame]]
+    open_sealed: Callable[[dict[str, Any]], Awaitable[tuple[pd.DataFrame, int]]]
+    ask: Callable[..., Awaitable[dict[str, Any]]]
+    save_artifact: Callable[[str, bytes], Awaitable[Any]]
+    spend: Callable[[str, dict[str, Any]], None]
+    write_report: Callable[[Mapping[str, Any]], Awaitable[dict[str, str]]]

@@ -1,0 +1,107 @@
+"""Cleaning, indicators and a look at the data; then features and target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.tools import BaseTool
+
+from omc_agent.agents.base import BaseAgent, free_code_tool
+from omc_agent.agents.context import RunContext
+from omc_agent.agents.middleware import StageState
+from omc_agent.agents.toolbox import CellTool, Code
+from omc_agent.brief import Brief
+
+VOLATILITY_STATE = "median_volatility"
+
+
+class DataAnalystAgent(BaseAgent):
+    """Cleans, adds indicators, explores with plots."""
+
+    stage = "data_analysis"
+    title = "Analysis"
+    task = "Clean the rows, add indicators, and explore them."
+    prompt = """\
+Stage: data_analysis. clean_data first, then calculate_technical_indicators (those of the brief, else all), both into
+`bars`; then perform_eda on `bars` and say what you see. Everything here must be causal and keep every row."""
+
+    def tools(self) -> Sequence[BaseTool]:
+        """Cleaning, indicators, EDA and, where they do not reach, free code."""
+        return [
+            CellTool("clean_data", "transform", ("bars",)).build(),
+            CellTool("calculate_technical_indicators", "transform", ("bars",)).build(),
+            CellTool("perform_eda", "look", ("summary",), hidden=("plots",)).build(),
+            free_code_tool(),
+        ]
+
+    async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """Brief, frames, and what was sealed."""
+        return {**await super().facts(state, context), "sealed": state.get("sealed", {})}
+
+    def missing(self, state: StageState) -> str | None:
+        """Cleaned bars; a table that is not prices needs none."""
+        has_bars = "bars" in state.get("frames", {}) or state.get("sealed", {}).get("frame") == "rows"
+        return None if has_bars else "the cleaned bars"
+
+
+def _label_arguments(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
+    """Target, horizon and threshold are the brief's, not the model's."""
+    brief = Brief.model_validate(state["brief"])
+    given: dict[str, Any] = {"target": brief.target, "horizon": brief.horizon}
+    if brief.target == "threshold":
+        given["threshold"] = brief.threshold
+    if brief.target == "volatility" and brief.task == "classification":
+        given["threshold"] = Code(f"load_state({VOLATILITY_STATE!r})")
+    return given
+
+
+def _horizon_argument(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
+    return {"horizon": state["brief"]["horizon"]}
+
+
+def _target_argument(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
+    time = state.get("sealed", {}).get("time")
+    return {"target": state["brief"]["target"], **({"time": time} if time else {})}
+
+
+class FeatureAgent(BaseAgent):
+    """Makes features and target; drops what the leak test named."""
+
+    stage = "feature_engineering"
+    title = "Features"
+    task = "Make the features and the target as the frame `features`."
+    prompt = """\
+Stage: feature_engineering. For prices call create_features on `bars` (for a volatility class first
+fit_median_volatility: the median is learned from development rows and stored). For a table call prepare_table on
+`rows`. When `leaks` names columns, make the features again and then drop those with drop_columns. Features are causal:
+a row may use its own bar and earlier ones only; every row is kept."""
+
+    def tools(self) -> Sequence[BaseTool]:
+        """Features, the fitted median of a volatility class, dropping columns, and free code."""
+        label = ("target", "horizon", "threshold")
+        return [
+            CellTool("create_features", "transform", ("features",), fixed=_label_arguments, hidden=label).build(),
+            CellTool(
+                "fit_median_volatility", "fit", (VOLATILITY_STATE,), fixed=_horizon_argument, hidden=("horizon",)
+            ).build(),
+            CellTool(
+                "prepare_table", "transform", ("features",), fixed=_target_argument, hidden=("target", "time")
+            ).build(),
+            CellTool("drop_columns", "transform", ("features",)).build(),
+            free_code_tool(),
+        ]
+
+    async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """Brief, frames and what the leak test found."""
+        return {
+            **await super().facts(state, context),
+            "leaks": state.get("leaking") or [],
+            "sealed": state.get("sealed", {}),
+        }
+
+    def missing(self, state: StageState) -> str | None:
+        """The frame `features`, made in this visit."""
+        ref = state.get("frames", {}).get("features", {})
+        made_now = ref.get("stage") == self.stage and ref.get("visit") == state["entered"]["visit"]
+        return None if made_now else "the frame `features`"

@@ -1,0 +1,193 @@
+"""Retrieval on the host: the database is read here, and what will be sealed never leaves the host."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+from langchain.tools import ToolRuntime
+from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.types import Command
+from pydantic import BaseModel, Field
+
+from omc_agent.agents.base import BaseAgent
+from omc_agent.agents.context import RunContext
+from omc_agent.agents.middleware import StageState
+from omc_agent.agents.quality import check_rows, quality_warnings
+from omc_agent.agents.toolbox import answer, cell_key, render_call
+from omc_agent.errors import DataError
+from omc_agent.events import HoldoutSealed, Warned
+from omc_agent.tools import data
+
+MAX_QUERY_ROWS = 1_000
+
+
+class _Coins(BaseModel):
+    coins: list[str] = Field(description="upper-case base symbols")
+
+
+class _Fetch(_Coins):
+    start: str | None = Field(None, description="ISO 8601 UTC, inclusive")
+    end: str | None = Field(None, description="ISO 8601 UTC, exclusive")
+
+
+class _Sql(BaseModel):
+    sql: str = Field(description="one SELECT over the brief's table; sealed rows are left out")
+
+
+class _Why(BaseModel):
+    # LangChain calls a tool without any argument without its runtime too, so there is one.
+    why: str = Field("", description="one sentence: why now")
+
+
+class DataRetrievalAgent(BaseAgent):
+    """Reads the rows, checks their quality, seals the holdout."""
+
+    stage = "data_retrieval"
+    title = "Data"
+    task = "Fetch the rows that the brief asks for."
+    prompt = """\
+Stage: data_retrieval. Look at what there is (get_data_statistics), then fetch with fetch_price_data for prices, or with
+fetch_rows for any other table or for a frame that the person handed in. The last stretch of the rows is sealed on the
+host at that moment; you see and get only development rows. `query` reads development rows of the same table."""
+
+    def tools(self) -> Sequence[BaseTool]:
+        """Host tools: they open the database, so they are not run in the sandbox."""
+        return [
+            _tool(_available, "get_available_coins", "The coins that the table holds.", _Why),
+            _tool(_statistics, "get_data_statistics", "Rows, span, gaps and missing values of each coin.", _Coins),
+            _tool(_fetch_prices, "fetch_price_data", "Fetch bars of the coins; seals the holdout.", _Fetch),
+            _tool(_fetch_rows, "fetch_rows", "Fetch a table or frame that is not prices; seals the holdout.", _Why),
+            _tool(_query, "query", "Read development rows with SQL.", _Sql),
+        ]
+
+    async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """Brief and market."""
+        handed_in = sorted(context.source.frames)
+        return {**await super().facts(state, context), "market": await context.describe(), "handed_in": handed_in}
+
+    def missing(self, state: StageState) -> str | None:
+        """The rows."""
+        return None if state.get("sealed") else "the rows"
+
+
+def _tool(call: Callable[..., Any], name: str, about: str, schema: type[BaseModel]) -> BaseTool:
+    return StructuredTool.from_function(coroutine=call, name=name, description=about, args_schema=schema)
+
+
+async def _host(
+    runtime: ToolRuntime[RunContext, Any],
+    code: str,
+    call: Callable[[], dict[str, Any]],
+    into: Sequence[str],
+    update: Callable[[Any], dict[str, Any]] = lambda outcome: {},
+) -> Command[Any]:
+    outcome = await runtime.context.host_cell(
+        code, call, key=cell_key(runtime), into=into, entered=runtime.state["entered"]
+    )
+    return answer(outcome, runtime, update(outcome))
+
+
+async def _available(runtime: ToolRuntime[RunContext, Any], why: str = "") -> Command[Any]:
+    source = runtime.context.source
+
+    def call() -> dict[str, Any]:
+        return {"coins": data.get_available_coins(source.db, source.table)}
+
+    return await _host(runtime, render_call(data.get_available_coins, {}, [], ["coins"]), call, ["coins"])
+
+
+async def _statistics(coins: list[str], runtime: ToolRuntime[RunContext, Any]) -> Command[Any]:
+    source = runtime.context.source
+
+    def call() -> dict[str, Any]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an unknown coin is told when the bars are fetched
+            return {"statistics": data.get_data_statistics(source.db, coins, source.table)}
+
+    code = render_call(data.get_data_statistics, {"coins": coins}, [], ["statistics"])
+    return await _host(runtime, code, call, [])
+
+
+async def _fetch_prices(
+    coins: list[str], runtime: ToolRuntime[RunContext, Any], start: str | None = None, end: str | None = None
+) -> Command[Any]:
+    context, brief = runtime.context, runtime.state["brief"]
+    source = context.source
+
+    def call() -> dict[str, Any]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an unknown coin becomes an event below
+            if source.frames:
+                frame = data.as_prices(next(iter(source.frames.values())), coins, start, end)
+            else:
+                frame = data.fetch_price_data(coins, start, end, source.db, source.table)
+        return _sealed(context, frame, brief, coins)
+
+    given = {"coins": coins, "start": start, "end": end}
+    code = render_call(data.fetch_price_data, {k: v for k, v in given.items() if v}, [], ["prices"])
+    return await _finish_fetch(runtime, code, call, "prices")
+
+
+async def _fetch_rows(runtime: ToolRuntime[RunContext, Any], why: str = "") -> Command[Any]:
+    context, brief = runtime.context, runtime.state["brief"]
+    source = context.source
+
+    def call() -> dict[str, Any]:
+        if source.frames:
+            frame = next(iter(source.frames.values())).reset_index(drop=True)
+        else:
+            frame = data.fetch_table(brief["table"], source.db)
+        if brief["task"] != "analysis" and brief["target"] not in frame.columns:
+            raise DataError(
+                "data.no_target",
+                given=f"The target column {brief['target']!r} is not there.",
+                have=f"Columns: {', '.join(map(str, frame.columns[:30]))}.",
+                try_="Name one of them with --target.",
+            )
+        return _sealed(context, frame, brief, [])
+
+    name = next(iter(source.frames), None)
+    code = f"rows = {name}.copy()" if name else f"rows = fetch_table({brief['table']!r})"
+    return await _finish_fetch(runtime, code, call, "rows")
+
+
+def _sealed(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any], coins: list[str]) -> dict[str, Any]:
+    """Check, then cut: the sealed part goes to the host's folder, the rest is what the run sees."""
+    check_rows(frame, brief)
+    notes = quality_warnings(frame, coins)
+    development, facts = context.seal(frame, brief)
+    return {"prices" if "timestamp" in frame and "close" in frame else "rows": development,
+            "sealed": facts, "warnings": notes}  # fmt: skip
+
+
+async def _finish_fetch(
+    runtime: ToolRuntime[RunContext, Any], code: str, call: Callable[[], dict[str, Any]], name: str
+) -> Command[Any]:
+    key, context = cell_key(runtime), runtime.context
+    outcome = await context.host_cell(
+        code, call, key=key, into=[name, "sealed", "warnings"], entered=runtime.state["entered"]
+    )
+    if not outcome.ok:
+        return answer(outcome, runtime)
+    sealed = outcome.values["sealed"]
+    for number, note in enumerate(outcome.values["warnings"]):
+        await context.emit(Warned(stage="data_retrieval", **note, cell=outcome.n), f"{key}:warned:{number}")
+    if sealed["rows"]:
+        fields = {k: sealed[k] for k in HoldoutSealed.__dataclass_fields__ if k in sealed}
+        await context.emit(HoldoutSealed(stage="data_retrieval", **fields), f"{key}:sealed")
+    return answer(outcome, runtime, {"sealed": {**sealed, "frame": name}})
+
+
+async def _query(sql: str, runtime: ToolRuntime[RunContext, Any]) -> Command[Any]:
+    state, source = runtime.state, runtime.context.source
+
+    def call() -> dict[str, Any]:
+        clipped = sql
+        if state["brief"]["task"] != "analysis":
+            clipped = data.clip_query(sql, source.db, source.table, before=(state.get("sealed") or {}).get("start"))
+        return {"answer": data.query(clipped, source.db, MAX_QUERY_ROWS)}
+
+    return await _host(runtime, f"answer = query({sql!r})", call, [])

@@ -1,0 +1,121 @@
+"""Compare the candidates, see what they live on, and tune again or go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from langchain.tools import ToolRuntime
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.types import Command
+from pydantic import BaseModel, Field
+
+from omc_agent.agents.base import BaseAgent, free_code_tool
+from omc_agent.agents.context import RunContext
+from omc_agent.agents.middleware import StageState
+from omc_agent.agents.toolbox import CellTool, Code, answer, cell_key
+
+
+class _Proposal(BaseModel):
+    next: Literal["tune", "select"]
+    model: str | None = Field(None, description="algorithm to tune")
+    why: str = ""
+
+
+class ModelEvaluatorAgent(BaseAgent):
+    """Comparison, importances, and the proposal of what comes next."""
+
+    stage = "model_evaluation"
+    title = "Evaluation"
+    task = "Compare the candidates and propose what comes next."
+    prompt = """\
+Stage: model_evaluation. compare_models shows all candidates with intervals; evaluate_model shows all metrics
+and the errors of one of them on the last fold; calculate_feature_importance shows what the best one lives on. Then call propose_next: tune (name the algorithm) when rounds are left and a search may help, else
+select. Scores here are claims on development rows; nobody has seen the holdout."""
+
+    def tools(self) -> Sequence[BaseTool]:
+        """Comparison, one candidate's errors, importances, the proposal."""
+        return [
+            CellTool(
+                "compare_models",
+                "look",
+                ("comparison",),
+                fixed=lambda context, state: {"candidates": Code("candidates")},
+                hidden=("candidates",),
+            ).build(),
+            _evaluate_tool(),
+            CellTool(
+                "calculate_feature_importance",
+                "look",
+                ("importance",),
+                fixed=lambda context, state: {"seed": context.trust.seed},
+                hidden=("seed", "n_repeats"),
+            ).build(),
+            StructuredTool.from_function(
+                coroutine=_propose_next,
+                name="propose_next",
+                description="Say whether to tune a model or to go on to the selection.",
+                args_schema=_Proposal,
+            ),
+            free_code_tool(),
+        ]
+
+    async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """Candidates, and how many rounds of tuning are left."""
+        used = int(state.get("visits", {}).get("hyperparameter_tuning", 0))
+        slim = [{k: v for k, v in c.items() if k != "folds"} for c in state.get("candidates", {}).values()]
+        left = max(0, context.work.tuning_rounds - used)
+        return {**await super().facts(state, context), "candidates": slim, "rounds_left": left}
+
+    def values(self, state: StageState) -> dict[str, Any]:
+        """`candidates`, a list."""
+        return {"candidates": list(state.get("candidates", {}).values())}
+
+    def missing(self, state: StageState) -> str | None:
+        """A proposal."""
+        return None if state.get("proposal") else "a proposal"
+
+
+class _Evaluate(BaseModel):
+    model: str = Field(description="algorithm")
+    params: dict[str, Any] | None = Field(None, description="hyperparameters; default: those of the algorithm")
+
+
+def _evaluate_tool() -> BaseTool:
+    return StructuredTool.from_function(
+        coroutine=_evaluate_model,
+        name="evaluate_model",
+        description="Train on the earlier folds, look at all metrics and errors on the last one.",
+        args_schema=_Evaluate,
+    )
+
+
+async def _evaluate_model(
+    model: str, runtime: ToolRuntime[RunContext, Any], params: dict[str, Any] | None = None
+) -> Command[Any]:
+    state, trust = runtime.state, runtime.context.trust
+    task = state["brief"]["task"]
+    given = f"model={model!r}, params={params!r}, " if params else f"model={model!r}, "
+    code = "\n".join(
+        [
+            f"train, test = last_fold(features, n_splits={trust.folds}, task={task!r}, seed={trust.seed})",
+            f"model = train_{task}_model(train, {given}seed={trust.seed})",
+            "evaluation = evaluate_model(model, test)",
+            "evaluation",
+        ]
+    )
+    outcome = await runtime.context.run_cell(
+        code, key=cell_key(runtime), kind="look", into=["evaluation"], entered=state["entered"]
+    )
+    return answer(outcome, runtime)
+
+
+async def _propose_next(
+    next: str,  # noqa: A002 - the word of the schema
+    runtime: ToolRuntime[RunContext, Any],
+    model: str | None = None,
+    why: str = "",
+) -> Command[Any]:
+    reply = ToolMessage("The proposal is noted.", tool_call_id=runtime.tool_call_id or "")
+    return Command(update={"proposal": {"next": next, "model": model, "why": why}, "messages": [reply]})

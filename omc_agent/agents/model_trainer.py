@@ -1,0 +1,123 @@
+"""Baselines first, then candidates, each scored by purged walk-forward; and the bounded search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.tools import BaseTool
+from pydantic import ValidationError
+
+from omc_agent.agents.base import BaseAgent, free_code_tool
+from omc_agent.agents.context import Outcome, RunContext
+from omc_agent.agents.middleware import StageState
+from omc_agent.agents.toolbox import CellTool
+from omc_agent.brief import CLASSIFIERS, REGRESSORS
+from omc_agent.candidate import Candidate
+
+NAIVE = ("constant", "last", "reversal", "seasonal")
+
+
+def _candidate(outcome: Outcome, name: str, oof: str, **more: Any) -> dict[str, Any]:
+    """The claim of a child, checked for shape; nothing when it has none."""
+    value = outcome.values.get(name)
+    if not isinstance(value, dict) or oof not in outcome.frames:
+        return {}
+    try:
+        candidate = Candidate.model_validate({**value, "name": name, "oof": oof, **more})
+    except ValidationError:
+        return {}
+    return {"candidates": {name: candidate.model_dump()}}
+
+
+def _absorb_score(outcome: Outcome, into: list[str], state: dict[str, Any]) -> dict[str, Any]:
+    return _candidate(outcome, into[0], into[1])
+
+
+def _absorb_search(outcome: Outcome, into: list[str], state: dict[str, Any]) -> dict[str, Any]:
+    trials = outcome.frames.get(into[1], {}).get("rows", 1)
+    return _candidate(outcome, into[0], into[2], trials=trials)
+
+
+def _folds(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
+    return {"metric": _metric(state), "n_splits": context.trust.folds, "seed": context.trust.seed}
+
+
+def _search(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
+    return {**_folds(context, state), "trials": context.work.trials}
+
+
+def _metric(state: dict[str, Any]) -> str:
+    return str(state["brief"]["metric"])
+
+
+class ModelTrainingAgent(BaseAgent):
+    """Naive rules and candidates on the same folds."""
+
+    stage = "model_training"
+    title = "Training"
+    task = "Score the naive rules, then the candidates, by purged walk-forward."
+    prompt = f"""\
+Stage: model_training. First score each naive rule ({", ".join(NAIVE)}) with cross_validate_model, then the candidates:
+those the brief names, else all that fit the task and are not avoided. Classification: {", ".join(CLASSIFIERS)}.
+Regression: {", ".join(REGRESSORS)}. A table without time has only the rule `constant`. Folds and seed are fixed by the
+run."""
+
+    def tools(self) -> Sequence[BaseTool]:
+        """Walk-forward scoring, plain training to look at one model, free code."""
+        fixed = ("n_splits", "seed", "metric", "name")
+        seeded = ("seed",)
+        return [
+            CellTool(
+                "cross_validate_model",
+                "model",
+                ("candidate", "candidate_oof"),
+                fixed=_folds,
+                absorb=_absorb_score,
+                hidden=fixed,
+            ).build(),
+            CellTool("train_classification_model", "model", ("model",), fixed=_seed, hidden=seeded).build(),
+            CellTool("train_regression_model", "model", ("model",), fixed=_seed, hidden=seeded).build(),
+            free_code_tool(),
+        ]
+
+    async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """Brief, frames and whether there is time."""
+        return {**await super().facts(state, context), "sealed": state.get("sealed", {})}
+
+    def missing(self, state: StageState) -> str | None:
+        """At least one scored candidate that is no baseline."""
+        scored = [c for c in state.get("candidates", {}).values() if not c["baseline"]]
+        return None if scored else "a scored candidate"
+
+
+def _seed(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
+    return {"seed": context.trust.seed}
+
+
+class TuningAgent(BaseAgent):
+    """A bounded search, counted in trials so that it is reproducible."""
+
+    stage = "hyperparameter_tuning"
+    title = "Tuning"
+    task = "Search hyperparameters of the proposed model."
+    prompt = """\
+Stage: hyperparameter_tuning. Call tune_hyperparameters once for the model in `proposal`. Every trial is scored on the
+same purged folds; the number of trials is fixed by the run and counts against the claimed score."""
+
+    def tools(self) -> Sequence[BaseTool]:
+        """The search."""
+        return [
+            CellTool(
+                "tune_hyperparameters",
+                "model",
+                ("tuned", "tuned_trials", "tuned_oof"),
+                fixed=_search,
+                absorb=_absorb_search,
+                hidden=("n_splits", "seed", "metric", "trials", "space"),
+            ).build()
+        ]
+
+    async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """Brief, frames, and the proposal of the evaluation."""
+        return {**await super().facts(state, context), "proposal": state.get("proposal", {})}

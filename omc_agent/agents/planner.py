@@ -1,0 +1,133 @@
+"""Understanding the goal, and planning the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain.tools import ToolRuntime
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.types import Command
+from pydantic import BaseModel, ConfigDict, Field
+
+from omc_agent.agents.base import BaseAgent
+from omc_agent.agents.context import RunContext
+from omc_agent.agents.middleware import StageState
+from omc_agent.agents.toolbox import cell_key
+from omc_agent.brief import Brief, PlanStep
+from omc_agent.events import BriefRead, PlanMade, Progressed
+
+
+class Question(BaseModel):
+    """What a person should be asked about the goal; `default` is taken when nobody answers."""
+
+    field: str
+    question: str
+    context: str = Field("", description="what the data offers")
+    options: list[str] = Field(default_factory=list)
+    default: str
+
+
+class _BriefArguments(Brief):
+    # The tool's runtime is injected beside the arguments, so the schema of the tool may not forbid more.
+    model_config = ConfigDict(extra="ignore")
+
+    notes: list[str] = Field(default_factory=list, description="plain sentences: what was taken how")
+    questions: list[Question] = Field(default_factory=list, max_length=3)
+
+
+class _PlanArguments(BaseModel):
+    steps: list[PlanStep]
+
+
+class UnderstandingAgent(BaseAgent):
+    """Goal -> Brief, with the host's metadata at hand."""
+
+    stage = "understanding"
+    title = "Goal"
+    task = "Read the goal below into a brief and submit it with submit_brief."
+    prompt = """\
+Stage: understanding. Turn the person's goal into a Brief.
+- coins are upper-case base symbols out of the market's list; keep a coin that is not there, it will be reported.
+- a relative span counts back from the newest bar of the market; end is exclusive; times are ISO 8601 UTC.
+- task is analysis when the person wants to explore or describe, regression for a level, else classification.
+- list in `assumed` each field you filled by default, in `unread` each word of the goal you could not use.
+- ask at most three questions, never one that the goal already answers, each with a default."""
+
+    def tools(self) -> Sequence[BaseTool]:
+        """`submit_brief`."""
+        return [
+            StructuredTool.from_function(
+                coroutine=_submit_brief,
+                name="submit_brief",
+                description="Submit the goal as it was read.",
+                args_schema=_BriefArguments,
+            )
+        ]
+
+    async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """Goal, the market's metadata, and what the command line fixed."""
+        source = {"table": context.source.table, "target": context.source.target}
+        return {"goal": state["goal"], "market": await context.describe(), "source": source}
+
+    def missing(self, state: StageState) -> str | None:
+        """A brief."""
+        return None if state.get("brief") else "a brief"
+
+
+async def _submit_brief(runtime: ToolRuntime[RunContext, Any], **given: Any) -> Command[Any]:
+    submitted = _BriefArguments.model_validate(given)
+    brief = Brief.model_validate(submitted.model_dump(exclude={"notes", "questions"}))
+    event = BriefRead(stage="understanding", title=brief.title(), brief=brief.model_dump())
+    await runtime.context.emit(event, f"{cell_key(runtime)}:brief")
+    return Command(
+        update={
+            "brief": brief.model_dump(),
+            "questions": [question.model_dump() for question in submitted.questions],
+            "texts": {"notes": submitted.notes},
+            "messages": [ToolMessage("The brief is noted.", tool_call_id=runtime.tool_call_id or "")],
+        }
+    )
+
+
+class PlanningAgent(BaseAgent):
+    """The plan as steps with effects."""
+
+    stage = "planning"
+    title = "Plan"
+    task = "Plan the stages that follow and submit the plan with submit_plan."
+    prompt = """\
+Stage: planning. List the stages that will follow, in the order of the house: data_retrieval, data_analysis,
+feature_engineering, leak_test, model_training, model_evaluation, hyperparameter_tuning, selection, scoring, reporting.
+For task `analysis` only data_retrieval, data_analysis and reporting. For each say in one sentence what will be done
+and why, and its effect: rows read, columns made, models fitted (folds counted), minutes."""
+
+    def tools(self) -> Sequence[BaseTool]:
+        """`submit_plan`."""
+        return [
+            StructuredTool.from_function(
+                coroutine=_submit_plan,
+                name="submit_plan",
+                description="Submit the plan, a step for each stage.",
+                args_schema=_PlanArguments,
+            )
+        ]
+
+    async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """Brief, market and how much work is allowed."""
+        work = {"folds": context.trust.folds, "trials": context.work.trials, "rounds": context.work.tuning_rounds}
+        return {**await super().facts(state, context), "market": await context.describe(), "work": work}
+
+    def missing(self, state: StageState) -> str | None:
+        """A plan."""
+        return None if state.get("plan") else "a plan"
+
+
+async def _submit_plan(runtime: ToolRuntime[RunContext, Any], **given: Any) -> Command[Any]:
+    steps = [step.model_dump() for step in _PlanArguments.model_validate(given).steps]
+    await runtime.context.emit(PlanMade(stage="planning", steps=steps), f"{cell_key(runtime)}:plan")
+    progress = Progressed(stage="planning", done=0, total=len(steps), text="plan made")
+    await runtime.context.emit(progress, f"{cell_key(runtime)}:progress")
+    reply = ToolMessage("The plan is noted.", tool_call_id=runtime.tool_call_id or "")
+    return Command(update={"plan": steps, "messages": [reply]})

@@ -1,0 +1,84 @@
+"""The report: what was asked, done, found, and what it does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain.tools import ToolRuntime
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.types import Command
+from pydantic import BaseModel, Field
+
+from omc_agent.agents.base import BaseAgent
+from omc_agent.agents.context import Outcome, RunContext
+from omc_agent.agents.middleware import StageState
+from omc_agent.agents.toolbox import CellTool, Code
+
+
+class _Why(BaseModel):
+    # LangChain calls a tool without any argument without its runtime too, so there is one.
+    why: str = Field("", description="one sentence: why now")
+
+
+def _names(*names: str) -> Any:
+    return lambda context, state: {name: Code(name) for name in names}
+
+
+def _absorb_text(outcome: Outcome, into: list[str], state: dict[str, Any]) -> dict[str, Any]:
+    return {"texts": {into[0]: outcome.values[into[0]]}} if into[0] in outcome.values else {}
+
+
+class ReportingAgent(BaseAgent):
+    """Summary, comparison, recommendations, and the files."""
+
+    stage = "reporting"
+    title = "Report"
+    task = "Write the report."
+    prompt = """\
+Stage: reporting. generate_summary, create_comparison_report (when there are candidates) and generate_recommendations,
+then write_report. The verdict is given; say what it says and no more."""
+
+    def tools(self) -> Sequence[BaseTool]:
+        """Texts are made in the sandbox from plain values; the files are written on the host."""
+        parts = (
+            ("generate_summary", "summary", ("brief", "candidates", "verdict")),
+            ("create_comparison_report", "comparison", ("candidates",)),
+            ("generate_recommendations", "advice", ("brief", "candidates", "verdict", "warnings")),
+        )
+        built = [
+            CellTool(name, "look", (into,), fixed=_names(*given), absorb=_absorb_text, hidden=given).build()
+            for name, into, given in parts
+        ]
+        write = StructuredTool.from_function(
+            coroutine=_write_report,
+            name="write_report",
+            description="Write report.html, report.md, metrics and the model card.",
+            args_schema=_Why,
+        )
+        return [*built, write]
+
+    async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """Verdict and candidates by name."""
+        names = list(state.get("candidates", {}))
+        return {**await super().facts(state, context), "candidates": names, "verdict": state.get("verdict", {})}
+
+    def values(self, state: StageState) -> dict[str, Any]:
+        """`brief`, `candidates`, `verdict` and `warnings`."""
+        return {
+            "brief": state.get("brief", {}),
+            "candidates": list(state.get("candidates", {}).values()),
+            "verdict": state.get("verdict") or None,
+            "warnings": list(state.get("leaks", {}).values()),
+        }
+
+    def missing(self, state: StageState) -> str | None:
+        """The report."""
+        return None if state.get("texts", {}).get("report") else "the report"
+
+
+async def _write_report(runtime: ToolRuntime[RunContext, Any], why: str = "") -> Command[Any]:
+    written = await runtime.context.write_report(runtime.state)
+    reply = ToolMessage(f"Written: {', '.join(written)}.", tool_call_id=runtime.tool_call_id or "")
+    return Command(update={"texts": {"report": written}, "messages": [reply]})

@@ -1,0 +1,280 @@
+"""``omc-agent``: the same verbs as the magic, for terminals and scripts.
+
+Results go to stdout, the story of a run to stderr. Exit 0 finished, 1 failed or stopped, 2 the command line itself,
+3 parked, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from omc_agent import __version__
+from omc_agent.errors import AgentError, UsageError
+from omc_agent.flags import Parser, add_setting_flags, settings_from
+
+Verb = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        parsed = make_parser().parse_args(words)
+        return int(parsed.verb(parsed))
+    except AgentError as error:
+        if "--json" in words:
+            print(json.dumps(_failed(error)))
+        print(error.line(), file=sys.stderr)
+        return _exit_code(error)
+    except KeyboardInterrupt:
+        return 130
+
+
+def make_parser() -> Parser:
+    """The parser of all verbs."""
+    parser = Parser(prog="omc-agent", description="A data-science agent you can trust with your question.")
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=Parser)
+    for name, verb, about in (("run", _run, "run a goal"), ("plan", _plan, "read a goal and plan it, run nothing")):
+        each = _add(verbs, name, verb, about)
+        each.add_argument("goal", help="one sentence")
+        add_setting_flags(each)
+        each.add_argument("--id", default=None, help="id of the new run")
+        each.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    each = _add(verbs, "resume", _resume, "go on with a parked, stopped or killed run")
+    each.add_argument("id")
+    add_setting_flags(each)
+    each.add_argument("--json", action="store_true")
+    each = _add(verbs, "list", _list, "list runs, newest first")
+    each.add_argument("--status", default=None)
+    _add_run_verbs(verbs)
+    _add_data_verbs(verbs)
+    _add(verbs, "doctor", _doctor, "what is in force on this machine")
+    return parser
+
+
+def _add_run_verbs(verbs: Any) -> None:
+    for name, verb, about in (
+        ("show", _show, "show a run"),
+        ("artifacts", _artifacts, "list the files of a run"),
+        ("stop", _stop, "stop a run"),
+        ("delete", _delete, "remove a run and its workspace"),
+    ):
+        _add(verbs, name, verb, about).add_argument("id")
+    each = _add(verbs, "decide", _decide, "answer a request")
+    each.add_argument("request", help="id of the request, or of a run with one open")
+    each.add_argument("decision", choices=("approve", "reject", "answer", "edit"))
+    each.add_argument("value", nargs="?", default=None, help="the answer, or why")
+    each.add_argument("--file", default=None, help="the edited code")
+    each = _add(verbs, "export", _export, "write a run as .ipynb, .py or .json")
+    each.add_argument("id")
+    each.add_argument("path")
+    each = _add(verbs, "predict", _predict, "predict rows of a parquet or csv file with the scored model")
+    each.add_argument("id")
+    each.add_argument("file")
+
+
+def _add_data_verbs(verbs: Any) -> None:
+    each = _add(verbs, "demo", _demo, "write the embedded simulated market")
+    each.add_argument("--db", required=True, metavar="URL")
+    each.add_argument("--days", type=int, default=120)
+    each = _add(verbs, "import", _import, "load csv, parquet or feather bars into a table")
+    each.add_argument("file")
+    each.add_argument("--db", required=True, metavar="URL")
+    each.add_argument("--table", default="price_data_5min")
+    each.add_argument("--coin", default=None, help="the coin of a file that has no coin column")
+
+
+def _add(verbs: Any, name: str, verb: Verb, about: str) -> argparse.ArgumentParser:
+    each: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
+    each.set_defaults(verb=verb)
+    return each
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from omc_agent import face
+    from omc_agent.panels.plain import PlainPanel
+
+    default = "never" if parsed.json or not sys.stdin.isatty() else "risky"
+    settings = settings_from(parsed, approve=default)
+    panel = PlainPanel(_to_stderr, shell=True)
+    handle = face.start(parsed.goal, settings=settings, listener=panel.handle, session_id=parsed.id)
+    return _wait(handle, panel, as_json=parsed.json)
+
+
+def _resume(parsed: argparse.Namespace) -> int:
+    from omc_agent import face
+    from omc_agent.panels.plain import PlainPanel
+
+    panel = PlainPanel(_to_stderr, shell=True)
+    handle = face.resume(parsed.id, settings=settings_from(parsed), listener=panel.handle)
+    return _wait(handle, panel, as_json=parsed.json)
+
+
+def _wait(handle: Any, panel: Any, *, as_json: bool) -> int:
+    from omc_agent.result import RunResult
+
+    code = 0
+    try:
+        handle.wait()
+    except KeyboardInterrupt:
+        handle.stop()
+        handle.running.result(10)
+        code = 130
+    except AgentError as error:
+        code = _exit_code(error)
+        if code == 3 or not as_json:
+            print(error.line(), file=sys.stderr)
+    finally:
+        panel.close()
+    result = RunResult(handle.session.shared.store, handle.id, handle.settings)
+    if as_json:
+        print(json.dumps(result.to_dict()))
+    elif code == 0:
+        report = result.report.path
+        print(f"{result.id} {result.status}{f' {report}' if report else ''}")
+    return code
+
+
+def _plan(parsed: argparse.Namespace) -> int:
+    from omc_agent import face
+
+    settings = settings_from(parsed, approve="never")
+    result = face.start(parsed.goal, settings=settings, session_id=parsed.id, plan_only=True).wait()
+    if parsed.json:
+        print(json.dumps({"id": result.id, "status": result.status, "brief": result.brief, "plan": result.plan}))
+        return 0
+    for name, value in result.brief.items():
+        if value not in (None, [], ""):
+            print(f"{name:<12} {value if isinstance(value, (str, float)) else ', '.join(map(str, value))}")
+    for number, step in enumerate(result.plan, start=1):
+        print(f"{number:>2}. {step['title']:<11} {step['detail']}")
+    return 0
+
+
+def _store() -> Any:
+    from omc_agent import face
+    from omc_agent.config import AgentSettings
+
+    return face.orchestrator_for(AgentSettings()).store
+
+
+def _list(parsed: argparse.Namespace) -> int:
+    from omc_agent.panels.results import run_list_text
+    from omc_agent.result import list_rows
+
+    print(run_list_text(list_rows(_store(), status=parsed.status)))
+    return 0
+
+
+def _show(parsed: argparse.Namespace) -> int:
+    from omc_agent.panels.results import show_text
+
+    store = _store()
+    store.read(parsed.id)
+    print(show_text(store.events(parsed.id)))
+    return 0
+
+
+def _artifacts(parsed: argparse.Namespace) -> int:
+    from omc_agent.panels.results import artifacts_text
+
+    store = _store()
+    store.read(parsed.id)
+    print(artifacts_text(store.artifacts(parsed.id)))
+    return 0
+
+
+def _stop(parsed: argparse.Namespace) -> int:
+    store = _store()
+    store.read(parsed.id)
+    store.send(parsed.id, "stop", {})
+    print(f"{parsed.id}: stop is asked for")
+    return 0
+
+
+def _delete(parsed: argparse.Namespace) -> int:
+    _store().delete(parsed.id)
+    print(f"{parsed.id}: removed")
+    return 0
+
+
+def _decide(parsed: argparse.Namespace) -> int:
+    store = _store()
+    request = store.find_request(parsed.request)
+    kind = "approve" if parsed.decision == "answer" else parsed.decision
+    decision: dict[str, Any] = {"type": kind, "value": parsed.value, "why": parsed.value}
+    if kind == "edit":
+        if not parsed.file:
+            raise UsageError("usage.flag", given="edit needs the code.", have="", try_="Give it with --file FILE.")
+        decision["code"] = Path(parsed.file).read_text()
+    first = store.decide(request["id"], decision, "command line")
+    session = request["session_id"]
+    print(f"{request['id']}: {kind if first else 'was decided before'}; omc-agent resume {session} goes on")
+    return 0
+
+
+def _export(parsed: argparse.Namespace) -> int:
+    print(_result(parsed.id).export(parsed.path))
+    return 0
+
+
+def _predict(parsed: argparse.Namespace) -> int:
+    from omc_agent.tools.importing import read_bars
+
+    predictions = _result(parsed.id).predict(read_bars(parsed.file))
+    predictions.to_csv(sys.stdout)
+    return 0
+
+
+def _result(run_id: str) -> Any:
+    from omc_agent.config import AgentSettings
+    from omc_agent.result import RunResult
+
+    return RunResult(_store(), run_id, AgentSettings())
+
+
+def _demo(parsed: argparse.Namespace) -> int:
+    from omc_agent.demo import write_demo
+
+    print("\n".join(write_demo(parsed.db, days=parsed.days).lines()))
+    return 0
+
+
+def _import(parsed: argparse.Namespace) -> int:
+    from omc_agent.tools.importing import import_bars
+
+    print("\n".join(import_bars(parsed.file, parsed.db, table=parsed.table, coin=parsed.coin).lines()))
+    return 0
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    from omc_agent.config import AgentSettings
+    from omc_agent.doctor import examination_text
+
+    print(examination_text(AgentSettings()))
+    return 0
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, end="", flush=True)
+
+
+def _exit_code(error: AgentError) -> int:
+    return 2 if error.code == "goal.empty" else error.exit_code
+
+
+def _failed(error: AgentError) -> dict[str, Any]:
+    """The object of ``--json`` when there is not even a run."""
+    empty: dict[str, Any] = {"id": None, "status": "failed", "reason": error.code, "brief": None, "stages": []}
+    return {**empty, "candidates": [], "verdict": None, "artifacts": [], "cost": {}, "warnings": [], "requests": [],
+            "error": error.to_dict(), "seconds": 0.0}  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+"""Every setting as a trait, with its unit and default; rooms below get frozen slices.
+
+Set them in ``ipython_config.py`` (``c.AgentSettings.trials = 16``), as flags of the magic and the CLI, or as
+keywords of :func:`omc_agent.run`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from traitlets import Bool, Dict, Enum, Float, Int, TraitError, Unicode, Union
+from traitlets.config import Configurable
+
+from omc_agent.errors import UsageError
+
+MB = 1024 * 1024
+GATES = ("scope", "features", "models", "code", "budget", "selection")
+
+# What every stage's namespace starts with; the sandbox runs it once in a warm spare child.
+PRELUDE = """\
+import numpy as np
+import pandas as pd
+import matplotlib.pyplot as plt
+import seaborn as sns
+from omc_agent.tools import *
+"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one child kernel may use. Zero means no limit.
+
+    Parameters
+    ----------
+    memory : int
+        Bytes of the whole process tree (resident, shared maps included).
+    cpu : float
+        CPU seconds a cell.
+    wall : float
+        Wall seconds a cell.
+    processes : int
+        Processes and threads.
+    files : int
+        Open files a process.
+    file_size : int
+        Bytes of one file.
+    workspace : int
+        Bytes of all files the child writes.
+    output : int
+        Bytes of text and pictures a cell.
+    """
+
+    memory: int = 4096 * MB
+    cpu: float = 600.0
+    wall: float = 600.0
+    processes: int = 256
+    files: int = 512
+    file_size: int = 1024 * MB
+    workspace: int = 2048 * MB
+    output: int = 8 * MB
+
+
+@dataclass(frozen=True)
+class ChatSettings:
+    """Who thinks, and for how long a call may take (seconds)."""
+
+    model: str = "offline"
+    timeout: float = 120.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Gates:
+    """When a person is asked: always, risky or never; and whether one is there."""
+
+    approve: str = "risky"
+    interactive: bool = False
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How results are made trustworthy: none of it can be switched off."""
+
+    holdout: float = 0.2
+    folds: int = 5
+    leak_cuts: int = 8
+    leak_rounds: int = 2
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much work a run may do: counted in steps and trials, so that it is reproducible."""
+
+    max_steps: int = 40
+    trials: int = 8
+    tuning_rounds: int = 1
+    failures: int = 3
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the rows come from: a database URL and table, or frames handed in by name."""
+
+    db: str | None = None
+    table: str = "price_data_5min"
+    target: str | None = None
+    frames: dict[str, Any] = field(default_factory=dict, hash=False)
+
+
+class AgentSettings(Configurable):
+    """All settings of omc_agent."""
+
+    home = Unicode(
+        help="Folder of the store, checkpoints and workspaces. Default: OMC_AGENT_HOME, else"
+        " omc_agent in the Jupyter data folder."
+    ).tag(config=True)
+    database_url = Unicode(
+        help="SQLAlchemy URL of the store. Default: OMC_AGENT_DATABASE_URL, else a SQLite file in `home`."
+    ).tag(config=True)
+    db = Unicode(
+        help="SQLAlchemy URL, or a name out of `databases`, of the table of bars. Default: OMC_AGENT_DB."
+    ).tag(config=True)
+    databases = Dict(Unicode(), help="Names for database URLs, for --db NAME.").tag(config=True)
+    table = Unicode("price_data_5min", help="The table that holds the rows.").tag(config=True)
+    target = Unicode(help="The column to predict; empty: as the goal says.").tag(config=True)
+    model = Unicode("offline", help="Who thinks: offline, or provider:model.").tag(config=True)
+    model_timeout = Float(120.0, help="Seconds that one model call may take.").tag(config=True)
+    approve = Enum(("always", "risky", "never"), "risky", help="When a person is asked.").tag(config=True)
+    trials = Int(8, min=1, help="Trials of the hyperparameter search.").tag(config=True)
+    tuning_rounds = Int(1, min=0, help="How often evaluation may send back to tuning.").tag(config=True)
+    max_steps = Int(40, min=2, help="Model calls a stage may take before the circuit breaker asks.").tag(config=True)
+    failures = Int(3, min=1, help="Failed rounds of a stage before the circuit breaker asks.").tag(config=True)
+    seed = Int(0, min=0, help="Seed of every random draw.").tag(config=True)
+    holdout = Float(0.2, min=0.05, max=0.5, help="Share of the rows that is sealed.").tag(config=True)
+    folds = Int(5, min=2, max=20, help="Folds of the purged walk-forward.").tag(config=True)
+    leak_cuts = Int(8, min=4, max=64, help="Cut points of the leak test.").tag(config=True)
+    memory = Int(4096 * MB, min=256 * MB, help="Bytes a run's child may use.").tag(config=True)
+    cpu = Float(600.0, min=0, help="CPU seconds a cell may use; 0: no limit.").tag(config=True)
+    wall = Float(600.0, min=0, help="Wall seconds a cell may take; 0: no limit.").tag(config=True)
+    processes = Int(256, min=1, help="Processes and threads of a child.").tag(config=True)
+    files = Int(512, min=32, help="Open files of a child.").tag(config=True)
+    file_size = Int(1024 * MB, min=MB, help="Bytes of one file that a child writes.").tag(config=True)
+    workspace = Int(2048 * MB, min=MB, help="Bytes of all files that a child writes.").tag(config=True)
+    output = Int(8 * MB, min=1024, help="Bytes of text and pictures a cell may give.").tag(config=True)
+    synchronous = Union(
+        [Enum(("FULL", "NORMAL"))],
+        default_value="FULL",
+        help="SQLite's synchronous pragma; NORMAL is quicker and may lose the last commits on power loss.",
+    ).tag(config=True)
+    warm_spare = Bool(True, help="Keep one warm child kernel ready.").tag(config=True)
+
+    def resolved_home(self) -> Path:
+        """The folder of everything that is remembered; made when it is missing."""
+        text = self.home or os.environ.get("OMC_AGENT_HOME", "")
+        if not text:
+            from jupyter_core.paths import jupyter_data_dir
+
+            text = str(Path(jupyter_data_dir()) / "omc_agent")
+        path = Path(text).expanduser().resolve()
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the store."""
+        url = self.database_url or os.environ.get("OMC_AGENT_DATABASE_URL", "")
+        return url or f"sqlite:///{self.resolved_home() / 'store.db'}"
+
+    def limits(self) -> Limits:
+        """The slice for `sandbox/`."""
+        names = ("memory", "cpu", "wall", "processes", "files", "file_size", "workspace", "output")
+        return Limits(**{name: getattr(self, name) for name in names})
+
+    def chat(self) -> ChatSettings:
+        """The slice for `llm/`."""
+        return ChatSettings(model=self.model, timeout=self.model_timeout, seed=self.seed)
+
+    def gates(self, *, interactive: bool) -> Gates:
+        """The slice for whoever asks."""
+        return Gates(self.approve, interactive)
+
+    def trust(self) -> Trust:
+        """The slice for split, leak test and verdict."""
+        return Trust(holdout=self.holdout, folds=self.folds, leak_cuts=self.leak_cuts, seed=self.seed)
+
+    def work(self) -> Work:
+        """The slice for `agents/` and `graph/`."""
+        return Work(self.max_steps, self.trials, self.tuning_rounds, self.failures)
+
+    def source(self, frames: dict[str, Any] | None = None) -> Source:
+        """The slice for retrieval; a plain name in `db` is looked up in `databases`."""
+        db = self.db or os.environ.get("OMC_AGENT_DB", "") or None
+        if db and "://" not in db:
+            known = {**self.databases, **_databases_from_environment()}
+            if db not in known:
+                raise UsageError(
+                    "usage.value",
+                    given=f"--db {db} is neither a URL nor a known name.",
+                    have=f"Known names: {', '.join(sorted(known)) or 'none'}.",
+                    try_="Give a URL such as sqlite:///market.db, or set AgentSettings.databases.",
+                )
+            db = known[db]
+        return Source(db=db, table=self.table, target=self.target or None, frames=dict(frames or {}))
+
+
+def _databases_from_environment() -> dict[str, str]:
+    prefix = "OMC_AGENT_DB_"
+    return {key[len(prefix) :].lower(): url for key, url in os.environ.items() if key.startswith(prefix)}
+
+
+def settings_with(base: AgentSettings | None = None, **values: Any) -> AgentSettings:
+    """A copy of `base` with `values` set; a value that does not fit is a UsageError in three parts.
+
+    Examples
+    --------
+    >>> settings_with(trials=4).work().trials
+    4
+    """
+    fresh = AgentSettings(config=base.config if base is not None else None)
+    if base is not None:
+        for name in base.trait_names(config=True):
+            setattr(fresh, name, getattr(base, name))
+    for name, value in values.items():
+        if value is None:
+            continue
+        if not fresh.has_trait(name):
+            raise UsageError(
+                "usage.flag",
+                given=f"There is no setting {name!r}.",
+                have=f"Settings: {', '.join(sorted(fresh.trait_names(config=True)))}.",
+                try_="%agent help shows the flags.",
+            )
+        try:
+            setattr(fresh, name, value)
+        except TraitError as error:
+            raise UsageError(
+                "usage.value",
+                given=f"{name}={value!r} cannot be used: {error}",
+                have=f"The default is {AgentSettings.class_traits()[name].default()!r}.",
+                try_=f"{AgentSettings.class_traits()[name].help}",
+            ) from None
+    return fresh
+
+
+def with_limits(limits: Limits, **values: Any) -> Limits:
+    """`limits` with some values replaced."""
+    return replace(limits, **values)

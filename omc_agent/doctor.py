@@ -1,0 +1,43 @@
+"""What is in force on this machine: isolation, model, store and versions, in plain words."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from sqlalchemy.engine import make_url
+
+from omc_agent import __version__
+from omc_agent.config import MB, AgentSettings
+from omc_agent.sandbox.provisioner import ISOLATION, ISOLATION_NOTE
+
+PACKAGES = ("ipykernel", "ipywidgets", "jupyterlab", "langgraph", "langchain", "pandas", "scikit-learn", "xgboost")
+
+
+def examine(settings: AgentSettings) -> list[tuple[str, str]]:
+    """Pairs of what and how it stands."""
+    limits = settings.limits()
+    url = make_url(settings.store_url()).render_as_string(hide_password=True)
+    found = [
+        ("omc_agent", f"{__version__} on Python {platform.python_version()}, {platform.system()}"),
+        ("isolation", f"{ISOLATION}. {ISOLATION_NOTE}"),
+        ("limits", f"{limits.memory // MB:,} MB, {limits.wall:g} s and {limits.cpu:g} CPU s a cell"),
+        ("model", settings.model),
+        ("store", url),
+        ("home", str(settings.resolved_home())),
+    ]
+    return found + [(name, _version(name)) for name in PACKAGES]
+
+
+def examination_text(settings: AgentSettings) -> str:
+    """The same as aligned lines."""
+    found = examine(settings)
+    width = max(len(name) for name, _ in found)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in found)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,142 @@
+"""What can go wrong, in one tree.
+
+    AgentError                  code + what was given, what is there, what to try
+    ├── GoalError               the goal cannot be read                (exit 1)
+    ├── DataError               database, table, coins, span, prices   (exit 1)
+    ├── ModelError              the chat model or its provider         (exit 1)
+    ├── SandboxError            the child kernel                       (exit 1)
+    ├── RunError                a run that is not there, or failed     (exit 1)
+    │   ├── RunStopped          somebody pressed Stop                  (exit 1)
+    │   └── ApprovalNeeded      parked: nobody is there to answer      (exit 3)
+    └── UsageError              the command line itself                (exit 2)
+
+An error never logs itself and never shows a traceback to the person whose slip it was: IPython
+prints the one line of ``_render_traceback_``, the CLI the same line, ``--json`` the fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+CODES: dict[str, str] = {
+    "goal.empty": "The goal has no words in it.",
+    "goal.unread": "No coin, target or task could be read from the goal.",
+    "data.no_database": "No database was named, or it cannot be opened.",
+    "data.no_table": "The database has no such table.",
+    "data.no_time": "The table has no column that holds the time of a bar.",
+    "data.no_price": "The table has no price column.",
+    "data.no_target": "The target column is not in the table.",
+    "data.unknown_coin": "None of the coins asked for is in the table.",
+    "data.empty_span": "The span ends before it starts, or holds no bar.",
+    "data.outside_span": "The span lies outside the bars there are.",
+    "data.too_few_rows": "There are too few bars to learn and to judge from.",
+    "data.constant": "The prices never change, so there is nothing to predict.",
+    "data.unreadable": "A file or frame could not be read as bars.",
+    "data.not_read_only": "The query would change the database.",
+    "data.bad_query": "The database refused the query.",
+    "model.unknown": "No provider of that name.",
+    "model.no_package": "The provider's package is not installed.",
+    "model.failed": "The provider did not answer.",
+    "sandbox.no_start": "The child kernel did not start.",
+    "sandbox.no_frame": "The sandbox has no variable of that name that is a frame.",
+    "sandbox.too_large": "What came out of the sandbox is larger than the limit.",
+    "sandbox.replay": "Replayed cells did not give the recorded result.",
+    "run.unknown": "No run of that id.",
+    "run.no_request": "No open request of that id.",
+    "run.failed": "A stage failed and could not be mended.",
+    "run.stopped": "The run was stopped.",
+    "run.approval_needed": "The run waits for a person, and nobody is there.",
+    "run.not_finished": "The run has not got that far.",
+    "usage.flag": "The command line holds a flag that is not known, or lacks one.",
+    "usage.value": "A setting has a value it cannot take.",
+    "usage.kernel": "This ipykernel is too old for cells that can be clicked in.",
+}
+
+
+class AgentError(Exception):
+    """A failure told in three parts.
+
+    Parameters
+    ----------
+    code : str
+        One of ``CODES``.
+    given : str
+        What was given.
+    have : str
+        What is there.
+    try_ : str
+        What to try.
+    """
+
+    exit_code = 1
+
+    def __init__(self, code: str, *, given: str, have: str, try_: str) -> None:
+        if code not in CODES:
+            raise KeyError(f"error code {code!r} is not in errors.CODES")
+        super().__init__(f"{given} {have} {try_}".strip())
+        self.code, self.given, self.have, self.try_ = code, given, have, try_
+
+    def line(self) -> str:
+        """The one line a person sees."""
+        return f"{self.code}: {self.given} {self.have} {self.try_}".strip()
+
+    def to_dict(self) -> dict[str, str]:
+        """The fields, as ``--json`` and the ledger hold them."""
+        return {"code": self.code, "given": self.given, "have": self.have, "try": self.try_}
+
+    def _render_traceback_(self) -> list[str]:
+        return [self.line()]
+
+
+class GoalError(AgentError):
+    """The goal cannot be read."""
+
+
+class DataError(AgentError):
+    """Database, table, coins, span or prices do not carry the goal."""
+
+
+class ModelError(AgentError):
+    """The chat model or its provider."""
+
+
+class SandboxError(AgentError):
+    """The child kernel, or what came out of it."""
+
+
+class RunError(AgentError):
+    """A run that is not there, or that failed."""
+
+
+class RunStopped(RunError):
+    """Somebody pressed Stop."""
+
+
+class ApprovalNeeded(RunError):
+    """The run is parked and nobody is there to answer."""
+
+    exit_code = 3
+
+
+class UsageError(AgentError):
+    """The command line itself."""
+
+    exit_code = 2
+
+
+_KINDS: dict[str, type[AgentError]] = {
+    "goal": GoalError,
+    "data": DataError,
+    "model": ModelError,
+    "sandbox": SandboxError,
+    "run": RunError,
+    "usage": UsageError,
+}
+
+
+def error_from_dict(fields: dict[str, Any]) -> AgentError:
+    """The error whose :meth:`AgentError.to_dict` gave `fields`."""
+    code = str(fields["code"])
+    special: dict[str, type[AgentError]] = {"run.stopped": RunStopped, "run.approval_needed": ApprovalNeeded}
+    kind = special.get(code, _KINDS[code.split(".")[0]])
+    return kind(code, given=str(fields["given"]), have=str(fields["have"]), try_=str(fields["try"]))

@@ -1,0 +1,50 @@
+"""The flags that the magic and the CLI share: one list, so that they cannot differ."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from omc_agent.config import AgentSettings, settings_with
+from omc_agent.errors import UsageError
+
+# flag(s), arguments of add_argument; `dest` is the setting of that name.
+SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (("-m", "--model"), {"help": "who thinks: offline, or provider:model"}),
+    (("--db",), {"metavar": "URL|NAME", "help": "database of the rows: an SQLAlchemy URL or a configured name"}),
+    (("--table",), {"metavar": "NAME", "help": "table that holds the rows"}),
+    (("--target",), {"metavar": "COLUMN", "help": "column to predict"}),
+    (("--approve",), {"choices": ("always", "risky", "never"), "help": "when a person is asked"}),
+    (("--trials",), {"type": int, "metavar": "N", "help": "trials of the hyperparameter search"}),
+    (("--seed",), {"type": int, "metavar": "N", "help": "seed of every random draw"}),
+    (("--memory",), {"type": int, "metavar": "BYTES", "help": "memory of the run's child kernel"}),
+    (("--wall",), {"type": float, "metavar": "SECONDS", "help": "wall time of a cell"}),
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is a UsageError in three parts."""
+
+    def error(self, message: str) -> Any:
+        """Raise in place of printing and leaving."""
+        flags = sorted({option for action in self._actions for option in action.option_strings if option[1] == "-"})
+        raise UsageError(
+            "usage.flag",
+            given=f"{message[0].upper()}{message[1:]}.",
+            have=f"Flags: {', '.join(flags)}." if flags else "",
+            try_="%agent help, or omc-agent --help, shows them all.",
+        )
+
+
+def add_setting_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that set something of `AgentSettings`."""
+    for names, arguments in SETTING_FLAGS:
+        parser.add_argument(*names, default=None, **arguments)
+
+
+def settings_from(parsed: argparse.Namespace, base: AgentSettings | None = None, **defaults: Any) -> AgentSettings:
+    """The settings that `parsed` asks for, over `base` and `defaults`."""
+    names = [flags[-1].lstrip("-").replace("-", "_") for flags, _ in SETTING_FLAGS]
+    given = {name: getattr(parsed, name, None) for name in names}
+    given = {**defaults, **{name: value for name, value in given.items() if value is not None}}
+    return settings_with(base, **given)

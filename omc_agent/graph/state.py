@@ -1,0 +1,43 @@
+"""The outer state: things, not flags; and no messages (each agent has its own)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omc_agent.agents.context import Shared
+
+STAGES = (
+    "understanding",
+    "clarification",
+    "planning",
+    "data_retrieval",
+    "data_analysis",
+    "feature_engineering",
+    "leak_test",
+    "model_training",
+    "model_evaluation",
+    "hyperparameter_tuning",
+    "selection",
+    "scoring",
+    "reporting",
+)
+# A run without these is still a run; the circuit breaker may drop them.
+OPTIONAL = frozenset({"hyperparameter_tuning"})
+
+
+class AgentState(Shared, total=False):
+    """What the outer graph carries from stage to stage.
+
+    `error` ends the run; `goto` (of `Shared`) is obeyed once by whichever router comes next.
+    """
+
+    error: dict[str, str] | None
+    dropped: list[str]
+    plan_only: bool
+
+
+def first_state(goal: str, *, plan_only: bool = False, **things: Any) -> AgentState:
+    """The state a run starts with."""
+    state: AgentState = {"goal": goal, "plan_only": plan_only}
+    state.update(things)  # type: ignore[typeddict-item]
+    return state

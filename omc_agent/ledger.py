@@ -1,0 +1,58 @@
+"""Events on their way out: shown at once, written in order, flushed before anything waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from omc_agent.events import Event
+from omc_agent.store.records import SessionManager
+
+FLUSH_SECONDS = 0.2
+
+
+class Ledger:
+    """The stream of one run's events.
+
+    Parameters
+    ----------
+    store : SessionManager
+        Where they are written.
+    run_id, branch : str
+        Whose they are.
+    listener : callable, optional
+        Hears each event at once, in the order of emission.
+    """
+
+    def __init__(
+        self, store: SessionManager, run_id: str, branch: str, listener: Callable[[Event], None] | None = None
+    ) -> None:
+        self.store, self.run_id, self.branch, self.listener = store, run_id, branch, listener
+        self.stage = ""
+        self._pending: list[tuple[str, Event]] = []
+        self._keys: set[str] = set()
+        self._writing = asyncio.Lock()
+        self._timer: asyncio.Task[None] | None = None
+
+    async def emit(self, event: Event, key: str) -> None:
+        """Show the event and queue it; the same `key` again is not shown twice."""
+        if key in self._keys:
+            return
+        self._keys.add(key)
+        self.stage = event.stage or self.stage
+        self._pending.append((key, event))
+        if self.listener is not None:
+            self.listener(event)
+        if self._timer is None or self._timer.done():
+            self._timer = asyncio.create_task(self._later())
+
+    async def flush(self) -> None:
+        """Return when everything emitted so far is on disk."""
+        async with self._writing:
+            batch, self._pending = self._pending, []
+            if batch:
+                await asyncio.to_thread(self.store.append, self.run_id, self.branch, batch)
+
+    async def _later(self) -> None:
+        await asyncio.sleep(FLUSH_SECONDS)
+        await self.flush()

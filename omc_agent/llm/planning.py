@@ -1,0 +1,102 @@
+"""The offline model's plan: a step for each stage, with an effect estimated from the market's row counts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from omc_agent.brief import CLASSIFIERS, REGRESSORS, Brief, PlanStep
+
+# What is tried when the person names none. Linear first: at these sizes it matches or beats tuned trees.
+DEFAULT_CLASSIFIERS = ("logistic_regression", "random_forest", "gradient_boosting", "xgboost")
+DEFAULT_REGRESSORS = ("ridge", "gradient_boosting", "xgboost")
+
+# Seconds a fit on 10,000 rows of 26 columns, one core (benchmarks/RESULTS.md, fit times on real bars).
+SECONDS_PER_10K = {
+    "logistic_regression": 0.1,
+    "random_forest": 1.0,
+    "gradient_boosting": 0.5,
+    "xgboost": 0.3,
+    "linear": 0.02,
+    "ridge": 0.02,
+    "lasso": 0.1,
+}
+
+
+def plan_steps(brief: Brief, market: dict[str, Any], work: dict[str, Any]) -> list[dict[str, Any]]:
+    """Steps as plain JSON (fields of `PlanStep`)."""
+    rows = expected_rows(brief, market)
+    folds, trials = int(work["folds"]), int(work["trials"])
+    steps = [
+        PlanStep(
+            stage="data_retrieval",
+            title="Data",
+            detail="Read the rows and seal the last stretch before any code sees it."
+            if brief.task != "analysis"
+            else "Read the rows.",
+            rows=rows,
+        ),
+        PlanStep(
+            stage="data_analysis",
+            title="Analysis",
+            detail="Clean, add indicators, and explore with plots.",
+            columns=9,
+        ),
+    ]
+    if brief.task != "analysis":
+        models = candidate_models(brief)
+        minutes = sum(SECONDS_PER_10K[m] for m in models) * (rows or 20_000) / 10_000 * folds * 0.5 / 60
+        steps += [
+            PlanStep(
+                stage="feature_engineering",
+                title="Features",
+                detail="Lags, rolling statistics and indicators, and the target by label time.",
+                columns=26,
+            ),
+            PlanStep(
+                stage="leak_test",
+                title="Leak test",
+                detail="Make the features again without and with another future.",
+            ),
+            PlanStep(
+                stage="model_training",
+                title="Training",
+                detail=f"Naive rules, then {', '.join(m.replace('_', ' ') for m in models)}, by purged walk-forward.",
+                fits=len(models) * folds,
+                minutes=round(minutes, 2),
+            ),
+            PlanStep(stage="model_evaluation", title="Evaluation", detail="Compare, with intervals and importances."),
+            PlanStep(
+                stage="hyperparameter_tuning",
+                title="Tuning",
+                detail=f"One search of {trials} trials on the same folds.",
+                fits=trials * folds,
+            ),
+            PlanStep(stage="selection", title="Choice", detail="The simplest candidate within noise of the best."),
+            PlanStep(stage="scoring", title="Scoring", detail="Open the holdout once and call the verdict.", fits=2),
+        ]
+    steps.append(
+        PlanStep(stage="reporting", title="Report", detail="Write what was found, and what was not.", usd=0.0)
+    )
+    return [step.model_dump() for step in steps]
+
+
+def expected_rows(brief: Brief, market: dict[str, Any]) -> int | None:
+    """Bars that the span holds, from the market's spans; None when nothing is known."""
+    coins = market.get("coins") or {}
+    minutes = market.get("bar_minutes") or 5
+    if not coins or not brief.start or not brief.end:
+        return None
+    span = datetime.fromisoformat(brief.end) - datetime.fromisoformat(brief.start)
+    bars = int(span.total_seconds() // (60 * minutes))
+    known = [coins[coin]["rows"] for coin in brief.coins if coin in coins]
+    return sum(min(bars, rows) for rows in known) or None
+
+
+def candidate_models(brief: Brief) -> list[str]:
+    """The algorithms to try: those asked for, else the defaults of the task without those to avoid."""
+    fitting = CLASSIFIERS if brief.task == "classification" else REGRESSORS
+    defaults = DEFAULT_CLASSIFIERS if brief.task == "classification" else DEFAULT_REGRESSORS
+    asked: list[str] = [name for name in brief.models if name in fitting]
+    chosen = asked or [name for name in defaults if name not in brief.avoid_models]
+    return chosen or [name for name in fitting if name not in brief.avoid_models] or list(fitting[:1])

@@ -1,0 +1,170 @@
+"""What a card is, and the cards that end a run: candidates, verdict, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from omc_agent.events import ArtifactSaved
+from omc_agent.panels import phrases, steps
+from omc_agent.panels.candidates import candidates_html, candidates_text
+from omc_agent.panels.markup import esc, indent, plain
+from omc_agent.panels.story import Story
+from omc_agent.panels.verdict import verdict_html, verdict_text
+
+Link = Callable[[ArtifactSaved], str | None]
+
+
+class Card(Protocol):
+    """What the panel publishes under one display id."""
+
+    def html(self, now: float | None) -> str:
+        """The card as one ``div``; `now` is seconds since the epoch, None once the clock stands still."""
+        ...
+
+    def text(self, now: float | None) -> str:
+        """The same story for a terminal."""
+        ...
+
+
+class CandidatesCard:
+    """All candidates, scored by walk-forward."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+
+    def html(self, now: float | None) -> str:
+        """The card."""
+        chosen, options = self._options()
+        table = candidates_html(self.story.candidates, chosen, **options)
+        head = f'<h4>Candidates</h4><span class="omc-right">{esc(self._spent())}</span>'
+        return f'<div class="omc-card omc-candidates"><div class="omc-head">{head}</div>{table}</div>'
+
+    def text(self, now: float | None) -> str:
+        """The same for a terminal."""
+        chosen, options = self._options()
+        table = candidates_text(self.story.candidates, chosen, **options)
+        return f"Candidates · {self._spent()}\n{indent(table)}"
+
+    def _options(self) -> tuple[str | None, dict[str, str]]:
+        choice = self.story.choice
+        recommended = choice.recommended if choice is not None else ""
+        options = {"metric": self.story.metric(), "recommended": recommended}
+        return (choice.name if choice is not None else None), options
+
+    def _spent(self) -> str:
+        rows = self.story.candidates
+        models = sum(not c.get("baseline") for c in rows)
+        fits = sum(_folds(c.get("folds")) for c in rows if not c.get("baseline"))
+        spent = sum(phrases.number(c.get("fit_seconds")) or 0.0 for c in rows)
+        said = phrases.count(models, "model") + (f", {phrases.count(fits, 'fit')}" if fits else "")
+        return f"{said} · {phrases.duration(spent)}"
+
+
+def _folds(folds: Any) -> int:
+    return len(folds) if isinstance(folds, (list, tuple)) else int(phrases.number(folds) or 0)
+
+
+class VerdictCard:
+    """The verdict."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+
+    def html(self, now: float | None) -> str:
+        """The card."""
+        called = self.story.verdict
+        inner = verdict_html(called.verdict, called.headline, called.sentence) if called else ""
+        return f'<div class="omc-card omc-verdict">{inner}</div>'
+
+    def text(self, now: float | None) -> str:
+        """The same for a terminal."""
+        called = self.story.verdict
+        return verdict_text(called.verdict, called.headline, called.sentence) if called else ""
+
+
+class ReportCard:
+    """How the run ended, the files it leaves, the variable that holds it, time and cost."""
+
+    def __init__(
+        self, story: Story, *, out: str = "agent_run", link: Link | None = None, shell: bool = False
+    ) -> None:
+        self.story, self.out, self.link = story, out, link or near_link
+        self.verb = "omc-agent resume" if shell else "%agent resume"
+
+    def html(self, now: float | None) -> str:
+        """The card."""
+        how = self._how()
+        top = steps.noticed(how[1], how[0], lead=how[2]).html if how else ""
+        comma = '<span class="omc-alt">, </span>'
+        files = comma.join(f"<span>{self._file(a)}</span>" for a in self.story.artifacts)
+        place = self._place()
+        files += f" <span>in <code>{esc(place)}</code></span>" if place else ""
+        bound = f"<span>bound to <code>{esc(self.out, 80)}</code></span>" if self._is_bound() else ""
+        dot = '<span class="omc-alt"> · </span>'
+        cost = f'<span class="omc-right">{esc(self._cost())}</span>'
+        foot = dot.join(part for part in (files, bound, cost) if part)
+        return f'<div class="omc-card omc-report">{top}<div class="omc-foot">{foot}</div></div>'
+
+    def text(self, now: float | None) -> str:
+        """The same for a terminal."""
+        how, place = self._how(), self._place()
+        top = [steps.noticed(how[1], how[0], lead=how[2]).text] if how else []
+        names = ", ".join(a.name for a in self.story.artifacts)
+        files = [f"Files: {names}{f' in {place}' if place else ''}"] if names else []
+        bound = [f"Bound to {self.out}"] if self._is_bound() else []
+        return plain("\n".join([*top, *files, *bound, self._cost()]))
+
+    def _is_bound(self) -> bool:
+        end = self.story.finished
+        return bool(self.out) and end is not None and end.status == "finished"
+
+    def _how(self) -> tuple[tuple[str, str], str, str] | None:
+        end, run = self.story.finished, self.story.run_id
+        if end is None or end.status == "finished":
+            return None
+        error = end.error or {}
+        told = " ".join(str(error[key]) for key in ("given", "have", "try") if error.get(key)) or end.reason
+        told = told[:1].upper() + told[1:]
+        told = told if not told or told[-1] in ".!?" else f"{told}."
+        if end.status == "failed":
+            return steps.FAULT, f"{told} ({error['code']})" if error.get("code") else told, "The run failed."
+        lead = {"parked": "The run is parked.", "stopped": "The run was stopped."}.get(end.status, end.status)
+        return steps.WARN, f"{told} To go on, type {self.verb} {run}".strip(), lead
+
+    def _cost(self) -> str:
+        end = self.story.finished
+        cost = end.cost if end is not None else {}
+        tokens = (phrases.number(cost.get("tokens_in")) or 0) + (phrases.number(cost.get("tokens_out")) or 0)
+        money = phrases.usd(cost.get("usd") if cost.get("usd") is not None else self.story.usd or 0)
+        return f"{phrases.duration(self.story.elapsed())} · {phrases.count(tokens, 'token')} · {money}"
+
+    def _file(self, artifact: ArtifactSaved) -> str:
+        name, href = esc(artifact.name, 200), self.link(artifact)
+        return (
+            f'<a href="{esc(href, 1_000)}" target="_blank">{name}</a>'
+            if href and _is_safe(href)
+            else f"<b>{name}</b>"
+        )
+
+    def _place(self) -> str:
+        folders = {str(Path(a.path).parent) for a in self.story.artifacts if a.path}
+        place, home = folders.pop() if len(folders) == 1 else "", str(Path.home())
+        return f"~{place[len(home) :]}" if len(home) > 1 and place.startswith(home + "/") else place
+
+
+def near_link(artifact: ArtifactSaved) -> str | None:
+    """A link that works from the notebook: a file below the working folder, relative to it; else None."""
+    try:
+        below = Path(artifact.path).resolve().relative_to(Path.cwd())
+    except (ValueError, OSError):
+        return None
+    return quote(below.as_posix()) if artifact.path else None
+
+
+def _is_safe(href: str) -> bool:
+    # A name may hold a colon; only a scheme in front of the first slash makes it one.
+    scheme, colon, _ = href.partition(":")
+    return not colon or "/" in scheme or scheme.lower() in {"http", "https"}

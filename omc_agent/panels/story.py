@@ -1,0 +1,239 @@
+"""What a run has come to, folded from its events: the facts that the header and the live line show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from omc_agent.brief import parse_duration
+from omc_agent.events import (
+    ArtifactSaved,
+    BriefRead,
+    CandidateScored,
+    ChoiceMade,
+    Event,
+    HoldoutSealed,
+    PlanMade,
+    Progressed,
+    RequestDecided,
+    RequestOpened,
+    RunFinished,
+    RunStarted,
+    StageFinished,
+    StageStarted,
+    VerdictCalled,
+    Warned,
+)
+from omc_agent.panels import phrases
+
+DONE = frozenset({"ok", "skipped"})
+MARKS = {"ok": "✓", "now": "●", "waiting": "○", "failed": "✕", "skipped": "–", "back": "↺"}
+ENDS = {"failed": "failed", "skipped": "skipped", "back": "sent back"}
+
+
+@dataclass
+class StageRecord:
+    """One stage: `status` is waiting, now, ok, failed, skipped or back; `seconds` adds up all visits."""
+
+    stage: str
+    title: str
+    status: str = "waiting"
+    visit: int = 0
+    seconds: float = 0.0
+    cells: int = 0
+    since: float = 0.0
+
+
+@dataclass
+class Story:
+    """The facts of a run so far. `handle` takes every event, in order."""
+
+    run_id: str = ""
+    started: RunStarted | None = None
+    brief: BriefRead | None = None
+    plan: list[dict[str, Any]] = field(default_factory=list)
+    sealed: HoldoutSealed | None = None
+    stages: dict[str, StageRecord] = field(default_factory=dict)
+    current: str = ""
+    progress: Progressed | None = None
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+    choice: ChoiceMade | None = None
+    verdict: VerdictCalled | None = None
+    artifacts: list[ArtifactSaved] = field(default_factory=list)
+    requests: dict[str, RequestOpened] = field(default_factory=dict)
+    notices: list[Warned] = field(default_factory=list)
+    finished: RunFinished | None = None
+    usd: float | None = None
+    last_at: float = 0.0
+
+    def handle(self, event: Event) -> None:
+        """Take in one event; a kind that changes no fact is passed over."""
+        self.last_at = max(self.last_at, event.at)
+        act: Callable[[Any], None] | None = getattr(self, f"_on_{event.kind}", None)
+        if act is not None:
+            act(event)
+
+    def elapsed(self, now: float | None = None) -> float:
+        """Seconds since the run began; `now` is seconds since the epoch, default the last event's."""
+        if self.finished is not None:
+            return self.finished.seconds
+        if self.started is None:
+            return 0.0
+        return max(0.0, (self.last_at if now is None else now) - self.started.at)
+
+    def title(self) -> str:
+        """The goal as it was read, or as it was typed while it is unread."""
+        if self.brief is not None:
+            return self.brief.title
+        return self.started.goal if self.started is not None else f"Run {self.run_id}"
+
+    def metric(self) -> str:
+        """The metric by which candidates are compared."""
+        return str(self.brief.brief.get("metric", "")) if self.brief is not None else ""
+
+    def steps_done(self) -> tuple[int, int]:
+        """Planned steps that are done, and all of them."""
+        done = [step for step in self.plan if self.record(str(step.get("stage", ""))).status in DONE]
+        return len(done), len(self.plan)
+
+    def seconds_left(self, now: float) -> float | None:
+        """What the plan's own minutes leave; None where a step has none, or where they are used up."""
+        left = 0.0
+        for step in self.plan:
+            record = self.record(str(step.get("stage", "")))
+            if record.status in DONE:
+                continue
+            minutes = phrases.number(step.get("minutes"))
+            if minutes is None:
+                return None
+            spent = max(0.0, now - record.since) if record.status == "now" else 0.0
+            left += max(0.0, 60 * minutes - spent)
+        return left if left >= 1 else None
+
+    def record(self, stage: str) -> StageRecord:
+        """The record of `stage`, a waiting one where it has not begun."""
+        return self.stages.get(stage) or StageRecord(stage, stage_title(stage))
+
+    def brief_sentence(self) -> str:
+        """What will be judged on which rows, in one or two sentences."""
+        brief = self.brief.brief if self.brief is not None else {}
+        sealed = self.sealed
+        if sealed is None:
+            parts = [phrases.span(brief.get("start"), brief.get("end"))] if brief.get("start") else []
+            parts += [f"judged by {phrases.metric(self.metric())}"] if brief.get("task") != "analysis" else []
+            said = ", ".join(parts)
+            return f"{said[:1].upper()}{said[1:]}." if said else ""
+        rows = phrases.count(sealed.rows + sealed.development_rows, "bar")
+        kept = phrases.length(sealed.start, sealed.end) or phrases.count(sealed.rows, "bar")
+        verb = "is" if kept.startswith("1 ") else "are"
+        until = (
+            f"The last {kept} {verb} sealed until scoring."
+            if self.verdict is None
+            else (f"The last {kept} {'was' if verb == 'is' else 'were'} sealed until scoring.")
+        )
+        return f"{rows}, {phrases.span(sealed.development_start, sealed.end)}. {until}"
+
+    def assumed_sentence(self) -> str:
+        """What was taken by default, and which words of the goal were not used."""
+        if self.brief is None:
+            return ""
+        brief = self.brief.brief
+        taken = [_assumption(str(n), brief[n]) for n in brief.get("assumed") or [] if brief.get(n) not in (None, [])]
+        unread = ", ".join(f"“{word}”" for word in brief.get("unread") or [])
+        first = f"Assumed: {', '.join(taken)}. " if taken else "Nothing was assumed. "
+        return first + (f"Not used of the goal: {unread}." if unread else "Nothing in the goal was left unread.")
+
+    def _on_run_started(self, event: RunStarted) -> None:
+        self.started, self.run_id, self.finished = event, event.run_id, None
+
+    def _on_brief_read(self, event: BriefRead) -> None:
+        self.brief = event
+
+    def _on_plan_made(self, event: PlanMade) -> None:
+        self.plan = event.steps
+
+    def _on_stage_started(self, event: StageStarted) -> None:
+        title = event.title or stage_title(event.stage)
+        record = self.stages.setdefault(event.stage, StageRecord(event.stage, title))
+        record.status, record.visit, record.since = "now", event.visit, event.at
+        self.current, self.progress = event.stage, None
+
+    def _on_stage_finished(self, event: StageFinished) -> None:
+        record = self.stages.setdefault(event.stage, StageRecord(event.stage, stage_title(event.stage)))
+        record.status, record.visit = event.status, event.visit
+        record.seconds += event.seconds
+        record.cells += event.cells
+        if self.current == event.stage:
+            self.current = ""
+
+    def _on_progressed(self, event: Progressed) -> None:
+        self.progress = event
+
+    def _on_holdout_sealed(self, event: HoldoutSealed) -> None:
+        self.sealed = event
+
+    def _on_candidate_scored(self, event: CandidateScored) -> None:
+        name = event.candidate.get("name")
+        kept = [c for c in self.candidates if c.get("name") != name]
+        self.candidates = [*kept, event.candidate]
+
+    def _on_choice_made(self, event: ChoiceMade) -> None:
+        self.choice = event
+
+    def _on_verdict_called(self, event: VerdictCalled) -> None:
+        self.verdict = event
+
+    def _on_artifact_saved(self, event: ArtifactSaved) -> None:
+        self.artifacts = [*(a for a in self.artifacts if a.name != event.name), event]
+
+    def _on_request_opened(self, event: RequestOpened) -> None:
+        self.requests[event.request_id] = event
+
+    def _on_request_decided(self, event: RequestDecided) -> None:
+        self.requests.pop(event.request_id, None)
+
+    def _on_warned(self, event: Warned) -> None:
+        if not (event.stage or self.current):
+            self.notices.append(event)
+
+    def _on_run_finished(self, event: RunFinished) -> None:
+        self.finished = event
+        self.current = ""
+        self.usd = phrases.number(event.cost.get("usd")) if event.cost else self.usd
+        self.requests.clear()
+        for record in self.stages.values():
+            if record.status == "now":
+                record.status = "failed" if event.status == "failed" else "waiting"
+
+
+_TITLES = {
+    "data_retrieval": "Data",
+    "data_analysis": "Analysis",
+    "feature_engineering": "Features",
+    "model_training": "Training",
+    "model_evaluation": "Evaluation",
+    "hyperparameter_tuning": "Tuning",
+    "reporting": "Report",
+}
+
+
+def stage_title(stage: str) -> str:
+    """A stage's name as a title, where no event gave one."""
+    return _TITLES.get(stage) or stage.replace("_", " ").capitalize()
+
+
+def _assumption(name: str, value: Any) -> str:
+    if name == "metric":
+        return f"{phrases.metric(value)} as the metric"
+    if name == "horizon":
+        value = _spoken_horizon(str(value))
+    shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"{phrases.plain_name(name)} {shown}"
+
+
+def _spoken_horizon(text: str) -> str:
+    try:
+        return phrases.duration(parse_duration(text).total_seconds())
+    except ValueError:
+        return text

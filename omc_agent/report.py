@@ -1,0 +1,139 @@
+"""The files a run leaves: report, model card, metrics and plots; written from the ledger, not from memory."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from omc_agent.brief import Brief
+from omc_agent.store.records import Row, SessionManager, recorded
+from omc_agent.tools.page import render_report
+from omc_agent.tools.reporting import model_card
+
+Save = Callable[[str, bytes], Awaitable[Any]]
+
+_NOT_FEATURES = {"coin", "timestamp", "label_end", "naive_last", "naive_day", "target"}
+HEADINGS = {
+    "data_retrieval": "Data",
+    "data_analysis": "Analysis",
+    "feature_engineering": "Features",
+    "model_training": "Training",
+    "model_evaluation": "Evaluation",
+    "hyperparameter_tuning": "Tuning",
+    "scoring": "Scoring",
+}
+
+
+class ReportWriter:
+    """Writes the artifacts of one run.
+
+    Parameters
+    ----------
+    store : SessionManager
+        Cells and events are read from it.
+    run_id : str
+        Whose they are.
+    save : callable
+        ``await save(name, data)``.
+    """
+
+    def __init__(self, store: SessionManager, run_id: str, save: Save) -> None:
+        self.store, self.run_id, self.save = store, run_id, save
+
+    async def write(self, state: Mapping[str, Any]) -> dict[str, str]:
+        """Write all files; returns name to what it is."""
+        cells = recorded(await asyncio.to_thread(self.store.cells, self.run_id))
+        brief = Brief.model_validate(state["brief"])
+        markdown, html = await asyncio.to_thread(
+            render_report, brief.title(), self._sections(state, cells), subtitle=f"run {self.run_id}"
+        )
+        written = {"report.html": "the report", "report.md": "the report as Markdown"}
+        await self.save("report.html", html.encode())
+        await self.save("report.md", markdown.encode())
+        candidates = list(state.get("candidates", {}).values())
+        if candidates:
+            verdict = state.get("verdict") or {}
+            about = {"brief": state["brief"], "verdict": verdict, "candidates": candidates, "sealed": state["sealed"]}
+            await self.save("metrics.json", json.dumps(about, indent=1, sort_keys=True).encode())
+            frame = pd.DataFrame(candidates).drop(columns=["folds", "params"])
+            await self.save("candidates.csv", frame.to_csv(index=False).encode())
+            card = self._card(state)
+            await self.save("model_card.md", card.encode())
+            written |= {
+                "metrics.json": "all figures",
+                "candidates.csv": "the table",
+                "model_card.md": "the model card",
+            }
+        for name, data in _pictures(cells):
+            await self.save(name, data)
+            written[name] = "a plot"
+        return written
+
+    def _card(self, state: Mapping[str, Any]) -> str:
+        sealed, choice = state["sealed"], state["choice"]
+        chosen = state["candidates"][choice["name"]]
+        columns = [c for c in state["frames"]["features"]["columns"] if c not in _NOT_FEATURES]
+        return model_card(
+            state["brief"],
+            chosen,
+            state.get("verdict"),
+            features=columns,
+            development=_span(sealed, "development_"),
+            sealed=_span(sealed, ""),
+            versions={name: version(name) for name in ("omc-agent", "pandas", "scikit-learn", "xgboost")},
+        )
+
+    def _sections(self, state: Mapping[str, Any], cells: list[Row]) -> list[dict[str, Any]]:
+        texts = state.get("texts", {})
+        sections: list[dict[str, Any]] = []
+        if texts.get("verdict"):
+            said = texts["verdict"]
+            sections.append({"heading": said["headline"], "markdown": said["sentence"]})
+        if texts.get("summary"):
+            sections.append({"heading": "Summary", "markdown": str(texts["summary"])})
+        if isinstance(texts.get("advice"), list) and texts["advice"]:
+            bullets = "\n".join(f"- {line}" for line in texts["advice"])
+            sections.append({"heading": "What to do next", "markdown": bullets})
+        candidates = list(state.get("candidates", {}).values())
+        if candidates:
+            sections.append({"heading": "Candidates", "table": _candidate_table(candidates)})
+        if state.get("leaks"):
+            lines = "\n".join(f"- {finding['text']}" for finding in state["leaks"].values())
+            sections.append({"heading": "Leak test", "markdown": lines})
+        sections += [_stage_section(stage, title, cells) for stage, title in HEADINGS.items()]
+        return [section for section in sections if section]
+
+
+def _span(sealed: Mapping[str, Any], prefix: str) -> str:
+    rows = sealed.get(f"{prefix}rows" if prefix else "rows")
+    start, end = sealed.get(f"{prefix}start"), sealed.get(f"{prefix}end")
+    return f"{rows:,} rows" + (f", {start[:16]} to {end[:16]} UTC" if start else "")
+
+
+def _candidate_table(candidates: list[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(candidates)[["name", "metric", "score", "low", "high", "fit_seconds", "baseline"]]
+    return table.round({"score": 4, "low": 4, "high": 4, "fit_seconds": 2})
+
+
+def _stage_section(stage: str, title: str, cells: list[Row]) -> dict[str, Any]:
+    mine = [cell for cell in cells if cell["stage"] == stage]
+    if not mine:
+        return {}
+    pictures = [bundle["image/png"] for cell in mine for bundle in cell["result"]["outputs"] if "image/png" in bundle]
+    return {"heading": title, "code": "\n".join(cell["code"] for cell in mine), "png_base64": pictures}
+
+
+def _pictures(cells: list[Row]) -> list[tuple[str, bytes]]:
+    found = []
+    for cell in cells:
+        for number, bundle in enumerate(cell["result"]["outputs"], start=1):
+            if "image/png" in bundle:
+                name = f"{cell['stage']}-cell{cell['n']}-{number}.png"
+                found.append((name, base64.b64decode(bundle["image/png"])))
+    return found

@@ -1,0 +1,315 @@
+"""`Sandbox`: run a cell, get a `CellResult`; frames in by `put`, out by `get`.
+
+A child that dies is replaced at once, with a note of what was lost. One cell at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+
+from omc_agent.config import PRELUDE, Limits
+from omc_agent.errors import SandboxError
+from omc_agent.sandbox import exchange, guard
+from omc_agent.sandbox.cleaning import clean_text
+from omc_agent.sandbox.kernel import Child, Spoken
+
+LOST = "The child kernel was replaced: its variables are lost and must be rebuilt; frames put in are still there."
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What came of one cell.
+
+    Attributes
+    ----------
+    status : str
+        ok, error, timeout, memory, output, killed or refused.
+    text : str
+        What it printed, without control sequences.
+    outputs : list of dict
+        Mimebundles of text/plain, text/html and image/png.
+    error : dict or None
+        ``{type, message, line}``; the line counts from 1 within the cell.
+    seconds : float
+        Wall seconds.
+    peak_bytes : int
+        Largest resident size of the child's tree that was seen.
+    reason : str
+        Which limit was met and which setting raises it; empty when status is ok or error.
+    """
+
+    status: str
+    text: str = ""
+    outputs: list[dict[str, str]] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the cell ran to its end."""
+        return self.status == "ok"
+
+
+class Sandbox:
+    """A child kernel behind limits.
+
+    Parameters
+    ----------
+    limits : Limits
+        What a cell and the child may use.
+    prelude : str
+        Code that every namespace starts with.
+    spares : Spares, optional
+        Where a warm child comes from; without it one is started.
+
+    Examples
+    --------
+    ::
+
+        async with Sandbox(limits=Limits(wall=10)) as box:
+            await box.put("prices", prices)
+            result = await box.run("changes = prices['close'].diff()")
+            changes = await box.get("changes")
+    """
+
+    def __init__(self, *, limits: Limits | None = None, prelude: str = PRELUDE, spares: Any = None) -> None:
+        self.limits = limits or Limits()
+        self.prelude = prelude
+        self.generation = 0
+        self._spares = spares
+        self._child: Child | None = None
+        self._state: dict[str, Any] = {}
+        self._busy = asyncio.Lock()
+
+    async def __aenter__(self) -> Sandbox:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def workspace(self) -> Path:
+        """The host's folder of the child: ``in/`` and ``work/``."""
+        return self._alive_child().folder
+
+    async def start(self) -> None:
+        """Take a warm child, or start one."""
+        if self._spares is not None:
+            self._child = await self._spares.take(self.limits, self.prelude)
+        else:
+            child = Child(self.limits)
+            await child.start(self.prelude)
+            self._child = child
+        self.generation += 1
+
+    async def close(self) -> None:
+        """End the child and everything it started."""
+        child, self._child = self._child, None
+        if child is not None:
+            await asyncio.shield(child.end())
+
+    async def run(
+        self, code: str, *, limits: Limits | None = None, hear: Callable[[], None] | None = None
+    ) -> CellResult:
+        """Run one cell.
+
+        Parameters
+        ----------
+        code : str
+            Python; the value of a last expression is shown.
+        limits : Limits, optional
+            In place of the sandbox's own for this cell (wall, cpu, memory).
+        hear : callable, optional
+            Called four times a second while the cell runs.
+
+        Returns
+        -------
+        CellResult
+            What the code raised is a result, not an exception.
+        """
+        refusal = guard.check(code)
+        if refusal is not None:
+            kind = "SyntaxError" if refusal.syntax else "Refused"
+            error = {"type": kind, "message": refusal.reason, "line": refusal.line}
+            return CellResult("error" if refusal.syntax else "refused", error=error, reason=refusal.reason)
+        async with self._busy:
+            start = time.monotonic()
+            try:
+                spoken = await self._alive_child().execute(code, limits=limits, hear=hear)
+            except asyncio.CancelledError:
+                # Stop: the cell must not go on unseen. The child is replaced when it is next needed.
+                await asyncio.shield(self._drop())
+                raise
+            result = _result(spoken, time.monotonic() - start)
+            if spoken.died:
+                await self._replace()
+            return result
+
+    async def put(self, name: str, frame: pd.DataFrame) -> None:
+        """Bind variable `name` in the child to `frame`: a writable copy up to 256 MB, above that mapped read-only."""
+        folder = self._alive_child().folder / "in"
+        sha = await asyncio.to_thread(exchange.keep_frame, frame, folder)
+        await self._bind(name, folder / f"{sha}.arrow")
+
+    async def put_file(self, name: str, path: Path) -> None:
+        """Bind variable `name` to the frame of an Arrow file of ours."""
+        target = self._alive_child().folder / "in" / path.name
+        if not target.exists():
+            await asyncio.to_thread(shutil.copyfile, path, target)
+        await self._bind(name, target)
+
+    async def put_value(self, name: str, value: Any) -> None:
+        """Bind variable `name` to a plain JSON value."""
+        text = json.dumps(value)
+        target = self._alive_child().folder / "in" / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
+        target.write_text(text)
+        await self._ask(f"bind_value({_identifier(name)!r}, {str(target)!r})")
+
+    async def get(self, name: str, keep: Path | None = None) -> pd.DataFrame:
+        """The frame that variable `name` holds in the child; raises SandboxError when it is not a frame."""
+        folder = keep or self._alive_child().folder / "taken"
+        sha = await self.take(name, folder)
+        return await asyncio.to_thread(exchange.read_frame, folder / f"{sha}.arrow")
+
+    async def take(self, name: str, folder: Path) -> str:
+        """Bring the frame of variable `name` into `folder` and return the hash that names its file."""
+        out = await self._export(name)
+        if not out.with_suffix(".arrow").exists():
+            raise SandboxError(
+                "sandbox.no_frame",
+                given=f"{name} is not a frame.",
+                have="Only DataFrames and Series leave the sandbox as frames.",
+                try_=f"Make it one: {name} = pd.DataFrame({name}).",
+            )
+        return await asyncio.to_thread(exchange.take_frame, out.with_suffix(".arrow"), folder)
+
+    async def bring(self, name: str, folder: Path) -> tuple[str, Any]:
+        """What variable `name` holds: ``("frame", sha256)`` of a file in `folder`, or ``("value", JSON)``."""
+        out = await self._export(name)
+        if out.with_suffix(".arrow").exists():
+            return "frame", await asyncio.to_thread(exchange.take_frame, out.with_suffix(".arrow"), folder)
+        return "value", await asyncio.to_thread(exchange.take_value, out.with_suffix(".json"))
+
+    async def get_value(self, name: str) -> Any:
+        """The plain JSON value of variable `name`: a claim of the child."""
+        out = await self._export(name)
+        return await asyncio.to_thread(exchange.take_value, out.with_suffix(".json"))
+
+    async def take_file(self, name: str, folder: Path) -> str:
+        """Copy the file ``work/<name>`` into `folder`, unread; returns its hash."""
+        return await asyncio.to_thread(exchange.take_file, self._alive_child().folder / "work" / name, folder)
+
+    async def state(self) -> dict[str, Any]:
+        """The named state that fit cells wrote."""
+        child = self._alive_child()
+        await self._ask(f"export_state({str(child.folder / 'out')!r})")
+        value = await asyncio.to_thread(exchange.take_value, child.folder / "out" / "_state.json")
+        return value if isinstance(value, dict) else {}
+
+    async def reset(self, state: dict[str, Any] | None = None) -> None:
+        """A namespace of exactly the standard imports, with named state for `load_state`."""
+        self._state = dict(state or {})
+        await self._ask(f"reset({json.dumps(self._state)!r})")
+
+    async def _export(self, name: str) -> Path:
+        out = self._alive_child().folder / "out"
+        for suffix in (".arrow", ".json"):
+            (out / f"{_identifier(name)}{suffix}").unlink(missing_ok=True)
+        await self._ask(f"export({name!r}, {str(out)!r})")
+        return out / name
+
+    async def _bind(self, name: str, path: Path) -> None:
+        mapped = path.stat().st_size > exchange.MAPPED_ABOVE
+        await self._ask(f"bind({_identifier(name)!r}, {str(path)!r}, {mapped})")
+
+    async def _ask(self, call: str) -> None:
+        async with self._busy:
+            child = self._alive_child()
+            try:
+                await child.ask(call)
+            finally:
+                if self._child is not None and not await child.alive():
+                    await self._replace()
+
+    async def _replace(self) -> None:
+        await self._drop()
+        await self.start()
+        if self._state:
+            await self._alive_child().ask(f"reset({json.dumps(self._state)!r})")
+
+    async def _drop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            with contextlib.suppress(Exception):
+                await child.kill()
+            await child.end()
+
+    def _alive_child(self) -> Child:
+        if self._child is None:
+            raise SandboxError(
+                "sandbox.no_start",
+                given="The sandbox is not started, or was closed.",
+                have="",
+                try_="await box.start()",
+            )
+        return self._child
+
+
+def _result(spoken: Spoken, seconds: float) -> CellResult:
+    common: dict[str, Any] = {
+        "text": clean_text(spoken.text),
+        "outputs": spoken.outputs,
+        "seconds": seconds,
+        "peak_bytes": spoken.peak_bytes,
+    }
+    error = _error(spoken.error)
+    if spoken.breach:
+        lost = f" {LOST}" if spoken.died else ""
+        return CellResult(spoken.breach.status, error=error, reason=spoken.breach.reason + lost, **common)
+    if spoken.died:
+        return CellResult("killed", reason=f"The child kernel died. {LOST}", **common)
+    if error and error["type"] == "MemoryError":
+        return CellResult(
+            "memory",
+            error=error,
+            reason="memory limit: the cell asked for more; --memory BYTES raises it",
+            **common,
+        )
+    return CellResult("error" if error else "ok", error=error, **common)
+
+
+def _error(told: dict[str, Any] | None) -> dict[str, Any] | None:
+    if told is None:
+        return None
+    text = "\n".join(told.get("traceback", []))
+    lines = re.findall(r"Cell In\[\d+\], line (\d+)", text) or re.findall(r"-+> (\d+) ", text)
+    return {"type": told["type"], "message": told["message"], "line": int(lines[0]) if lines else None}
+
+
+def _identifier(name: str) -> str:
+    if not name.isidentifier() or name.startswith("_"):
+        raise SandboxError(
+            "sandbox.no_frame",
+            given=f"{name!r} is not a plain name.",
+            have="A variable of the sandbox is a Python identifier without a leading underscore.",
+            try_="Use a name such as features.",
+        )
+    return name

@@ -1,0 +1,59 @@
+"""One warm child kept ready, so that no run waits for imports."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from omc_agent.config import Limits
+from omc_agent.errors import SandboxError
+from omc_agent.sandbox.kernel import Child
+from omc_agent.sandbox.limits import set_rlimits
+
+
+class Spares:
+    """Keeps one started child that has run `prelude`; belongs to one event loop.
+
+    Parameters
+    ----------
+    limits : Limits
+        Limits that the spare starts with; `take` sets those of the run.
+    prelude : str
+        The standard imports.
+    """
+
+    def __init__(self, limits: Limits, prelude: str) -> None:
+        self._limits, self._prelude = limits, prelude
+        self._coming: asyncio.Task[Child] | None = None
+
+    def warm(self) -> None:
+        """Begin to start a spare when there is none."""
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._start())
+
+    async def take(self, limits: Limits, prelude: str) -> Child:
+        """Hand out the spare when it has run the same prelude, else a child started now."""
+        coming, self._coming = self._coming, None
+        if coming is not None and prelude == self._prelude:
+            with contextlib.suppress(SandboxError):
+                child = await coming
+                if await child.alive():
+                    child.limits = limits
+                    set_rlimits(child.pid, limits)
+                    return child
+        child = Child(limits)
+        await child.start(prelude)
+        return child
+
+    async def close(self) -> None:
+        """End the spare."""
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            with contextlib.suppress(SandboxError, asyncio.CancelledError):
+                child = await coming
+                await child.end()
+
+    async def _start(self) -> Child:
+        child = Child(self._limits)
+        await child.start(self._prelude)
+        return child

@@ -1,0 +1,1 @@
+"""What is remembered: runs, their ledger, their files."""

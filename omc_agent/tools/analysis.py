@@ -1,0 +1,327 @@
+"""Cleaning, indicators and a first look at the bars. Cleaning and indicators are transforms: causal, row for row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from omc_agent.errors import UsageError
+from omc_agent.tools.plots import colour, house_style, label_dates, label_wide_range, new_axes, thin
+from omc_agent.tools.targets import DAY, PRICE_COLUMNS, Bars, Floats, good_bars
+
+INDICATORS = ("sma", "ema", "rsi", "macd", "bollinger")
+# Bars after which a recursive indicator no longer shows how it was seeded: `ta` and TA-Lib agree to 1e-6.
+WARM_UP = 250
+# A recursive indicator bridges shorter gaps than this many bars; after longer ones it warms up again.
+LONG_GAP = 12
+_YEAR = pd.Timedelta(days=365)
+
+
+def clean_data(prices: pd.DataFrame) -> pd.DataFrame:
+    """Prices with bad bars replaced by the last good bar of their coin (kind: transform).
+
+    A bar is bad where `close` is missing or not positive, where `high` < `low`, or where another price is not
+    positive or went missing. Its price columns take the values of the coin's last good bar; bars before the
+    first good one become NaN. Volume stays as it is, and no row is dropped or added.
+
+    Parameters
+    ----------
+    prices : DataFrame (rows, ...)
+        Bars with `coin`, `timestamp` (UTC) and `close`.
+
+    Returns
+    -------
+    DataFrame, rows and index of `prices`
+        All columns, and the boolean `filled`: True where the bar's prices are not its own.
+
+    Raises
+    ------
+    DataError
+        When the frame is not a prices frame.
+
+    Examples
+    --------
+    >>> times = pd.date_range("2024-01-01", periods=3, freq="5min", tz="UTC")
+    >>> clean_data(pd.DataFrame({"coin": "BTC", "timestamp": times, "close": [7.0, 0.0, 8.0]}))[
+    ...     ["close", "filled"]
+    ... ].to_dict("list")
+    {'close': [7.0, 7.0, 8.0], 'filled': [False, True, False]}
+    """
+    bars = Bars.of(prices)
+    before = prices["filled"].to_numpy(dtype=bool) if "filled" in prices else np.zeros(len(prices), dtype=bool)
+    good = good_bars(prices.drop(columns="filled", errors="ignore"), bars)
+    source = np.maximum.accumulate(np.where(good, np.arange(len(prices)), -1))
+    has_source = source >= bars.coin_start
+    cleaned = prices.copy()
+    for name in (name for name in PRICE_COLUMNS if name in prices.columns):
+        value = prices[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        cleaned[name] = np.where(has_source, value[source], np.nan)
+    cleaned["filled"] = before | (~good & has_source)
+    return cleaned
+
+
+def calculate_technical_indicators(
+    prices: pd.DataFrame,
+    indicators: Sequence[str] = INDICATORS,
+    *,
+    sma: int = 20,
+    ema: int = 20,
+    rsi: int = 14,
+    macd: tuple[int, int, int] = (12, 26, 9),
+    bollinger: tuple[int, float] = (20, 2.0),
+) -> pd.DataFrame:
+    """Prices with technical indicators of `close`, coin by coin (kind: transform).
+
+    Parameters
+    ----------
+    prices : DataFrame (rows, ...)
+        Bars with `coin`, `timestamp` (UTC) and `close`; bad prices should be cleaned first.
+    indicators : sequence of str
+        Of ``sma``, ``ema``, ``rsi``, ``macd``, ``bollinger``.
+    sma, ema, rsi : int
+        Windows in bars.
+    macd : (int, int, int)
+        Fast, slow and signal spans in bars.
+    bollinger : (int, float)
+        Window in bars, width in standard deviations (population).
+
+    Returns
+    -------
+    DataFrame, rows and index of `prices`
+        Its columns and, for what was asked, `sma_20`, `ema_20`, `rsi_14` (0 to 100; 50 while the price has
+        never moved), `macd`, `macd_signal`, `macd_diff`, `bb_high`, `bb_mid`, `bb_low` (in quote currency).
+        Warm-up is NaN: windows that reach over a missing bar for SMA and Bollinger; 250 bars for EMA, RSI and
+        MACD, at the start of a coin and after a gap of more than 12 bars.
+
+    Raises
+    ------
+    UsageError
+        ``usage.value`` for an indicator that is not offered.
+    DataError
+        When the frame is not a prices frame.
+
+    Notes
+    -----
+    Computed by the `ta` package. RSI: Wilder, "New Concepts in Technical Trading Systems" (1978).
+
+    Examples
+    --------
+    >>> times = pd.date_range("2024-01-01", periods=4, freq="5min", tz="UTC")
+    >>> bars = pd.DataFrame({"coin": "BTC", "timestamp": times, "close": [1.0, 2.0, 3.0, 4.0]})
+    >>> calculate_technical_indicators(bars, ["sma"], sma=2)["sma_2"].tolist()
+    [nan, 1.5, 2.5, 3.5]
+    """
+    unknown = [name for name in indicators if name not in INDICATORS]
+    if unknown:
+        raise UsageError(
+            "usage.value",
+            given=f"The indicators asked for hold {', '.join(map(repr, unknown))}.",
+            have=f"There are {', '.join(INDICATORS)}.",
+            try_="Try some of these.",
+        )
+    bars = Bars.of(prices)
+    close = prices["close"].to_numpy(dtype=np.float64, na_value=np.nan)
+    unbroken, warm = _since(bars.run_start), _since(_warm_start(bars))
+    made = prices.copy()
+    for name, reach, column in _recipes(indicators, sma, ema, rsi, macd, bollinger):
+        value = np.full(len(close), np.nan)
+        for begin, end in bars.blocks():
+            value[begin:end] = column(pd.Series(close[begin:end])).to_numpy(dtype=np.float64)
+        made[name] = np.where(warm >= WARM_UP if reach is None else unbroken >= reach - 1, value, np.nan)
+    return made
+
+
+def indicator_columns(prices: pd.DataFrame, indicator: str) -> list[str]:
+    """The columns of that indicator which the frame holds.
+
+    Examples
+    --------
+    >>> indicator_columns(pd.DataFrame(columns=["close", "rsi_14", "bb_mid"]), "rsi")
+    ['rsi_14']
+    """
+    if indicator == "bollinger":
+        return [name for name in ("bb_high", "bb_mid", "bb_low") if name in prices.columns]
+    if indicator == "macd":
+        return [name for name in ("macd", "macd_signal", "macd_diff") if name in prices.columns]
+    names = [str(name) for name in prices.columns]
+    return [name for name in names if name.startswith(f"{indicator}_") and name.rpartition("_")[2].isdigit()]
+
+
+def perform_eda(prices: pd.DataFrame, plots: bool = True) -> pd.DataFrame:
+    """A first look at the bars: one row of figures a coin, and two open plots.
+
+    Parameters
+    ----------
+    prices : DataFrame (rows, ...)
+        Bars with `coin`, `timestamp` (UTC) and `close`.
+    plots : bool
+        Draw the price over time, and the volatility by hour of day (a histogram of returns for bars of a day
+        or longer). The figures stay open: a notebook shows them at the end of the cell.
+
+    Returns
+    -------
+    DataFrame (coins, 14), indexed by `coin`
+        `rows`, `start`, `end` (UTC, open times), `gaps` (interruptions), `missing_bars`, `bad_bars` (no usable
+        price, or filled), and of the log returns between neighbouring good bars `return_mean`, `return_sd` (per
+        bar), `skew`, `kurtosis` (excess), `annual_volatility` (sd times the root of bars in 365 days),
+        `autocorrelation_1`, `autocorrelation_12`, and `moved` (last over first good close, minus 1). NaN
+        where there are too few bars.
+
+    Raises
+    ------
+    DataError
+        When the frame is not a prices frame.
+
+    Examples
+    --------
+    >>> times = pd.date_range("2024-01-01", periods=3, freq="5min", tz="UTC")
+    >>> look = perform_eda(pd.DataFrame({"coin": "BTC", "timestamp": times, "close": 2.0}), plots=False)
+    >>> look[["rows", "gaps", "missing_bars"]].loc["BTC"].tolist()
+    [3, 0, 0]
+    """
+    bars = Bars.of(prices)
+    good = good_bars(prices, bars)
+    close = np.where(good, prices["close"].to_numpy(dtype=np.float64, na_value=np.nan), np.nan)
+    returns = bars.log_returns(close)
+    names = prices["coin"].to_numpy()
+    table = {str(names[begin]): _figures(prices, bars, close, returns, begin, end) for begin, end in bars.blocks()}
+    if plots and table:
+        with house_style():
+            _plot_price(prices, bars, close)
+            _plot_returns(bars, returns, names)
+    return pd.DataFrame.from_dict(table, orient="index").rename_axis("coin")
+
+
+Recipe = tuple[str, int | None, Callable[["pd.Series[Any]"], "pd.Series[Any]"]]
+
+
+def _recipes(
+    indicators: Sequence[str],
+    sma: int,
+    ema: int,
+    rsi: int,
+    macd: tuple[int, int, int],
+    bollinger: tuple[int, float],
+) -> list[Recipe]:
+    """Column, bars it reaches back (None: for ever), and how it is computed from one coin's close."""
+    from ta.momentum import RSIIndicator
+    from ta.trend import MACD, EMAIndicator, SMAIndicator
+    from ta.volatility import BollingerBands
+
+    def relative_strength(close: pd.Series[Any]) -> pd.Series[Any]:
+        # `ta` answers 100 for a price that has never moved; nothing rose more than it fell.
+        moved = close.diff().abs().cumsum().ffill() > 0
+        strength: pd.Series[Any] = RSIIndicator(close, rsi).rsi()
+        return strength.where(moved, 50.0)
+
+    def lines(close: pd.Series[Any]) -> Any:
+        return MACD(close, window_fast=macd[0], window_slow=macd[1], window_sign=macd[2])
+
+    def bands(close: pd.Series[Any]) -> Any:
+        return BollingerBands(close, bollinger[0], bollinger[1])
+
+    offered: dict[str, list[Recipe]] = {
+        "sma": [(f"sma_{sma}", sma, lambda close: SMAIndicator(close, sma).sma_indicator())],
+        "ema": [(f"ema_{ema}", None, lambda close: EMAIndicator(close, ema).ema_indicator())],
+        "rsi": [(f"rsi_{rsi}", None, relative_strength)],
+        "macd": [
+            ("macd", None, lambda close: lines(close).macd()),
+            ("macd_signal", None, lambda close: lines(close).macd_signal()),
+            ("macd_diff", None, lambda close: lines(close).macd_diff()),
+        ],
+        "bollinger": [
+            ("bb_high", bollinger[0], lambda close: bands(close).bollinger_hband()),
+            ("bb_mid", bollinger[0], lambda close: bands(close).bollinger_mavg()),
+            ("bb_low", bollinger[0], lambda close: bands(close).bollinger_lband()),
+        ],
+    }
+    return [recipe for name in dict.fromkeys(indicators) for recipe in offered[name]]
+
+
+def _since(start: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.arange(len(start), dtype=np.int64) - start
+
+
+def _warm_start(bars: Bars) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Position of the bar from which a recursive indicator warms up: after a coin's start or a long gap."""
+    rows = len(bars.time)
+    delta = np.diff(bars.time, prepend=bars.time[:1])
+    breaks = (bars.coin_start == np.arange(rows)) | (delta > (LONG_GAP + 1) * (bars.step or 0))
+    return np.maximum.accumulate(np.where(breaks, np.arange(rows, dtype=np.int64), 0))
+
+
+def _figures(
+    prices: pd.DataFrame, bars: Bars, close: Floats, returns: Floats, begin: int, end: int
+) -> dict[str, Any]:
+    delta, step = np.diff(bars.time[begin:end]), bars.step or 1
+    move = pd.Series(returns[begin:end])
+    known = close[begin:end][np.isfinite(close[begin:end])]
+    sd = float(move.std())
+    return {
+        "rows": end - begin,
+        "start": pd.Timestamp(int(bars.time[begin]), unit="us", tz="UTC"),
+        "end": pd.Timestamp(int(bars.time[end - 1]), unit="us", tz="UTC"),
+        "gaps": int((delta > step).sum()),
+        "missing_bars": int(np.maximum(delta // step - 1, 0).sum()),
+        "bad_bars": int(end - begin - len(known)),
+        "return_mean": float(move.mean()),
+        "return_sd": sd,
+        "skew": float(move.skew()),  # type: ignore[arg-type]
+        "kurtosis": float(move.kurt()),  # type: ignore[arg-type]
+        "annual_volatility": sd * np.sqrt(_YEAR / pd.Timedelta(step, unit="us")),
+        "autocorrelation_1": _autocorrelation(move, 1),
+        "autocorrelation_12": _autocorrelation(move, 12),
+        "moved": float(known[-1] / known[0] - 1) if len(known) else np.nan,
+    }
+
+
+def _autocorrelation(values: pd.Series[Any], lag: int) -> float:
+    # Series.autocorr warns where a side is constant or empty; here that is NaN.
+    pair = pd.concat([values, values.shift(lag)], axis=1).dropna().to_numpy()
+    if len(pair) < 3 or np.ptp(pair, axis=0).min() == 0:
+        return float("nan")
+    return float(np.corrcoef(pair[:, 0], pair[:, 1])[0, 1])
+
+
+def _plot_price(prices: pd.DataFrame, bars: Bars, close: Floats) -> None:
+    blocks = bars.blocks()
+    alone = len(blocks) == 1
+    coin = str(prices["coin"].iloc[0])
+    title = f"{coin}, close" if alone else "Close, each coin's first bar = 100"
+    _, axes = new_axes(title, "time (UTC)", "price (quote currency)" if alone else "price (index)")
+    for place, (begin, end) in enumerate(blocks):
+        known = begin + np.flatnonzero(np.isfinite(close[begin:end]))
+        if not len(known):
+            continue
+        shown = known[thin(len(known))]
+        level = close[shown] if alone else 100 * close[shown] / close[known[0]]
+        times = bars.time[shown].astype("datetime64[us]")
+        axes.plot(times, level, color=colour(place), label=str(prices["coin"].iloc[begin]))
+    label_dates(axes)
+    if not alone:
+        label_wide_range(axes)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _plot_returns(bars: Bars, returns: Floats, names: Any) -> None:
+    if bars.step is not None and pd.Timedelta(bars.step, unit="us") >= DAY:
+        _, axes = new_axes("Returns", "log return per bar (%)", "share of bars (%)")
+    else:
+        _, axes = new_axes("Volatility by hour of day", "hour (UTC)", "sd of returns (basis points per bar)")
+        axes.set_xticks(range(0, 24, 3))
+    hour = (bars.time // 3_600_000_000) % 24
+    for place, (begin, end) in enumerate(bars.blocks()):
+        move = pd.Series(returns[begin:end]).dropna()
+        label: dict[str, Any] = {"color": colour(place), "label": str(names[begin])}
+        if axes.get_title(loc="left") == "Returns":
+            weights = np.full(len(move), 100 / max(len(move), 1))
+            axes.hist(100 * move, bins=60, weights=weights, histtype="step", **label)
+        else:
+            by_hour = move.groupby(hour[begin:end][move.index]).std()
+            axes.plot(by_hour.index, 1e4 * by_hour, marker="o", markersize=4, **label)
+    axes.set_ylim(0, axes.dataLim.ymax * 1.08 or 1)
+    if len(bars.blocks()) > 1:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

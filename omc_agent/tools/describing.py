@@ -1,0 +1,70 @@
+"""What a table or a frame that is not a market holds, for whoever reads a goal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from omc_agent.errors import DataError
+from omc_agent.tools.data import as_prices, fetch_table
+from omc_agent.tools.prices_table import find_roles
+
+SAMPLE_ROWS = 1_000
+
+
+def describe_table(db: str | None, table: str) -> dict[str, Any]:
+    """Columns and a count of any table.
+
+    Parameters
+    ----------
+    db : str or None
+        SQLAlchemy URL.
+    table : str
+        Its name.
+
+    Returns
+    -------
+    dict, ready for JSON
+        `table`, `columns`, `coins` (empty), `newest` (None).
+
+    Raises
+    ------
+    DataError
+        ``data.no_database`` or ``data.no_table``.
+    """
+    sample = fetch_table(table, db, max_rows=SAMPLE_ROWS)
+    return {"table": table, "columns": [str(name) for name in sample.columns], "coins": {}, "newest": None}
+
+
+def describe_frame(frame: pd.DataFrame, name: str) -> dict[str, Any]:
+    """A frame that was handed in: as a market when it holds bars of named coins, else its columns.
+
+    Examples
+    --------
+    >>> describe_frame(pd.DataFrame({"size": [1], "y": [0]}), "houses")["columns"]
+    ['size', 'y']
+    """
+    columns = [str(column) for column in frame.columns]
+    plain = {"table": name, "columns": columns, "coins": {}, "newest": None}
+    if not {"coin", "time", "price"} <= set(find_roles(columns)):
+        return plain
+    try:
+        prices = as_prices(frame)
+    except DataError:
+        return plain
+    coins = {
+        str(coin): {
+            "rows": len(bars),
+            "start": bars["timestamp"].min().isoformat(),
+            "end": bars["timestamp"].max().isoformat(),
+        }
+        for coin, bars in prices.groupby("coin", observed=True)
+    }
+    minutes = prices["timestamp"].drop_duplicates().sort_values().diff().median()
+    return {
+        **plain,
+        "coins": coins,
+        "newest": prices["timestamp"].max().isoformat(),
+        "bar_minutes": minutes.total_seconds() / 60 if pd.notna(minutes) else None,
+    }

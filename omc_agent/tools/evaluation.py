@@ -1,0 +1,339 @@
+"""Look at fitted models and compare candidates: all metrics, pictures, importances, a recommendation."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from omc_agent.errors import DataError, UsageError
+from omc_agent.tools import evaluation_plots as pictures
+from omc_agent.tools.algorithms import CLASSIFIERS, REGRESSORS, Params
+from omc_agent.tools.bootstrap import block_interval, horizon_bars, mean_by_time
+from omc_agent.tools.metrics import (
+    HIGHER_IS_BETTER,
+    REFERENCE,
+    metrics_for,
+    score_rows,
+    task_of,
+)
+from omc_agent.tools.modeling import (
+    feature_columns,
+    predict,
+    train_classification_model,
+    train_regression_model,
+)
+from omc_agent.tools.splits import folds_for
+
+Floats = NDArray[np.float64]
+Candidate = Mapping[str, Any]
+
+_Z95 = 1.959964
+
+
+def evaluate_model(model: Pipeline, features: pd.DataFrame, plot: bool = True) -> pd.DataFrame:
+    """All metrics of a fitted model on rows that it should not have been fitted on.
+
+    Parameters
+    ----------
+    model : Pipeline
+        A fitted pipeline of `modeling`.
+    features : DataFrame (rows, ...)
+        A features frame. Rows with a NaN target, or a NaN feature in a frame of bars, do not count.
+    plot : bool
+        Whether to leave a figure open: confusion matrix and calibration for classes, predicted against true
+        for values.
+
+    Returns
+    -------
+    DataFrame (1, 1 + metrics)
+        `rows`, then the metrics of the task. ``mae_skill`` is against the median of these very rows, ``mase``
+        against `naive_last` (NaN without it).
+
+    Raises
+    ------
+    DataError
+        ``data.too_few_rows`` when no row can be scored; ``data.unreadable`` when a feature is missing.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"size": range(40), "target": [0.0] * 20 + [1.0] * 20})
+    >>> evaluate_model(train_classification_model(rows), rows, plot=False)["roc_auc"].item()
+    1.0
+    """
+    task = "classification" if hasattr(model, "predict_proba") else "regression"
+    rows = features.assign(prediction=predict(model, features))
+    rows = rows[rows["prediction"].notna() & rows["target"].notna()]
+    if rows.empty:
+        raise DataError(
+            "data.too_few_rows",
+            given=f"None of {len(features)} rows has a target and complete features.",
+            have="An evaluation needs rows that the model can predict and whose outcome is known.",
+            try_="Try a longer span, or rows after the warm-up.",
+        )
+    rows = rows.assign(naive_constant=rows["target"].median())
+    scores = {
+        metric: score_rows(metric, rows["target"], rows["prediction"], _reference(rows, metric)).score
+        for metric in metrics_for(task)
+    }
+    if plot and task == "classification":
+        pictures.draw_classification(rows["target"].to_numpy(), rows["prediction"].to_numpy())
+    elif plot:
+        pictures.draw_regression(rows["target"].to_numpy(), rows["prediction"].to_numpy())
+    return pd.DataFrame([{"rows": len(rows)} | scores])
+
+
+def compare_models(candidates: Sequence[Candidate], plot: bool = True) -> pd.DataFrame:
+    """The candidates, best first.
+
+    Parameters
+    ----------
+    candidates : list of dict
+        What `cross_validate_model` returned first: ``name, model, params, metric, score, low, high, ...``.
+    plot : bool
+        Whether to leave a figure of scores and intervals open.
+
+    Returns
+    -------
+    DataFrame (candidates, 9)
+        `name`, `model`, `metric`, `score`, `low`, `high`, `baseline`, `within_noise_of_best`, `params` (JSON
+        text). Candidates without a score come last.
+
+    Raises
+    ------
+    UsageError
+        ``usage.value`` for no candidate, or candidates scored by different metrics.
+
+    Notes
+    -----
+    Within noise of the best means at most one standard error of the best below it: Breiman, Friedman, Olshen
+    and Stone (1984), *Classification and Regression Trees*, 3.4.3. The standard error is read from the
+    interval: (high - low) / 3.92.
+
+    Examples
+    --------
+    >>> one = {"name": "a", "model": "ridge", "metric": "mae", "score": 2.0, "low": 1.5, "high": 2.5}
+    >>> table = compare_models([one, one | {"name": "b", "score": 1.0, "low": 0.9, "high": 1.1}], plot=False)
+    >>> table["name"].tolist(), table["within_noise_of_best"].tolist()
+    (['b', 'a'], [True, False])
+    """
+    metric = _common_metric(candidates)
+    rows = [
+        {
+            "name": each["name"],
+            "model": each["model"],
+            "metric": metric,
+            "score": _float(each.get("score")),
+            "low": _float(each.get("low")),
+            "high": _float(each.get("high")),
+            "baseline": bool(each.get("baseline", False)),
+        }
+        for each in candidates
+    ]
+    table = pd.DataFrame(rows)
+    table["within_noise_of_best"] = _within_noise(table, metric)
+    table["params"] = [json.dumps(dict(each.get("params") or {}), sort_keys=True) for each in candidates]
+    table = table.sort_values(
+        "score", ascending=not HIGHER_IS_BETTER[metric], kind="stable", na_position="last"
+    ).reset_index(drop=True)
+    if plot:
+        pictures.draw_candidates(table, metric)
+    return table
+
+
+def recommend(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """The simplest model whose score is within noise of the best.
+
+    Parameters
+    ----------
+    candidates : list of dict
+        As for `compare_models`. Baselines are there to be beaten and are not recommended.
+
+    Returns
+    -------
+    dict
+        ``name``, ``why`` (plain sentences), ``within_noise`` (whether another model is within noise of the
+        best, so that the score alone does not choose).
+
+    Raises
+    ------
+    UsageError
+        ``usage.value`` when there is no candidate but baselines.
+
+    Notes
+    -----
+    Simplicity: linear models before trees; among equals the better score. See `compare_models` for noise.
+
+    Examples
+    --------
+    >>> tree = {"name": "xgb", "model": "xgboost", "metric": "roc_auc", "score": 0.56, "low": 0.5, "high": 0.62}
+    >>> line = tree | {"name": "logit", "model": "logistic_regression", "score": 0.55}
+    >>> recommend([tree, line])["name"]
+    'logit'
+    """
+    models = [each for each in candidates if not each.get("baseline")]
+    table = compare_models(models, plot=False)
+    near = table[table["within_noise_of_best"]]
+    chosen = near.iloc[int(np.argmin([_simplicity(name) for name in near["model"]]))]
+    best, metric = table.iloc[0], str(table["metric"].iloc[0])
+    if chosen["name"] == best["name"]:
+        why = f"{chosen['name']} has the best {metric}, {chosen['score']:.4f}."
+    else:
+        why = (
+            f"{chosen['name']} ({metric} {chosen['score']:.4f}) is simpler than the best, {best['name']} "
+            f"({best['score']:.4f}), and within its noise."
+        )
+    return {
+        "name": str(chosen["name"]),
+        "why": why + _against_baselines(candidates, chosen, metric),
+        "within_noise": len(near) > 1,
+    }
+
+
+def calculate_feature_importance(
+    features: pd.DataFrame,
+    model: str = "gradient_boosting",
+    params: Params | None = None,
+    n_repeats: int = 5,
+    seed: int = 0,
+    plot: bool = True,
+) -> pd.DataFrame:
+    """What is lost when one feature is shuffled, on the last purged walk-forward block.
+
+    Parameters
+    ----------
+    features : DataFrame (rows, ...)
+        A features frame of development rows.
+    model : str
+        A name in ``CLASSIFIERS`` or ``REGRESSORS``; it is fitted on the rows before the block.
+    params : mapping, optional
+        Parameters of the estimator, over the defaults.
+    n_repeats : int
+        Shuffles of each feature; their losses are averaged.
+    seed : int
+        Seed of the model, the shuffles and the interval.
+    plot : bool
+        Whether to leave a bar plot open.
+
+    Returns
+    -------
+    DataFrame (features, 4)
+        `feature`, `importance` (ROC-AUC lost; for values the growth of the mean absolute error, as a fraction
+        of it), `low`, `high` (95 % block bootstrap interval over the block's rows); most important first.
+
+    Raises
+    ------
+    DataError, UsageError
+        As `modeling.cross_validate_model`.
+
+    Notes
+    -----
+    Permutation importance: Breiman (2001), Machine Learning 45(1). Of two features that say the same, each
+    covers for the other, so both may look unimportant.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"a": [0.0, 1.0] * 50, "b": 1.0, "target": [0.0, 1.0] * 50})
+    >>> calculate_feature_importance(rows, "logistic_regression", plot=False)["feature"].tolist()
+    ['a', 'b']
+    """
+    task, names = task_of(features), feature_columns(features)
+    known = features["target"].notna()
+    if "timestamp" in features.columns:
+        known &= features[names].notna().all(axis=1)
+    rows = features[known]
+    train, test = list(folds_for(rows, 5, task, seed).split(rows))[-1]
+    fit = train_classification_model if task == "classification" else train_regression_model
+    fitted, block = fit(rows.iloc[train], model, params, seed), rows.iloc[test]
+    times = block["timestamp"] if "timestamp" in block.columns else None
+    span = None if times is None else pd.Timedelta((block["label_end"] - block["timestamp"]).median())
+    generator = np.random.default_rng(seed)
+    found = []
+    for name in names:
+        lost = _losses(fitted, block, name, task, n_repeats, generator)
+        interval = block_interval(mean_by_time(lost, times), horizon_bars(times, span), seed=seed)
+        found.append({"feature": name, "importance": interval.mean, "low": interval.low, "high": interval.high})
+    table = pd.DataFrame(found).sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+    if plot:
+        pictures.draw_importance(table, "ROC-AUC lost" if task == "classification" else "growth of MAE")
+    return table
+
+
+def _losses(
+    model: Pipeline, block: pd.DataFrame, name: str, task: str, n_repeats: int, generator: np.random.Generator
+) -> Floats:
+    """Per row, what shuffling one feature costs, averaged over the shuffles."""
+    target, whole = block["target"].to_numpy(), predict(model, block).to_numpy()
+    lost = np.zeros(len(block))
+    for _ in range(n_repeats):
+        shuffled = block.assign(**{name: block[name].array.take(generator.permutation(len(block)))})
+        broken = predict(model, shuffled).to_numpy()
+        if task == "classification":
+            lost += score_rows("roc_auc", target, whole).values - score_rows("roc_auc", target, broken).values
+        else:
+            lost += score_rows("mase", target, broken, whole).values - 1
+    if np.isnan(lost).all():
+        raise DataError(
+            "data.constant",
+            given="The last block holds one class only, or is predicted without error.",
+            have=f"It has {len(block)} rows.",
+            try_="Try a longer span.",
+        )
+    return lost / n_repeats
+
+
+def _reference(rows: pd.DataFrame, metric: str) -> Any:
+    column = REFERENCE.get(metric)
+    if column is None:
+        return None
+    return rows[column] if column in rows.columns else np.full(len(rows), np.nan)
+
+
+def _common_metric(candidates: Sequence[Candidate]) -> str:
+    metrics = sorted({str(each.get("metric", "roc_auc")) for each in candidates})
+    if len(metrics) == 1 and metrics[0] in HIGHER_IS_BETTER:
+        return metrics[0]
+    raise UsageError(
+        "usage.value",
+        given=f"{len(candidates)} candidates were given, with the metrics {', '.join(metrics) or 'none'}.",
+        have="Candidates can be compared when they were scored by one known metric on the same rows.",
+        try_="Try cross_validate_model with the same metric for each.",
+    )
+
+
+def _within_noise(table: pd.DataFrame, metric: str) -> list[bool]:
+    scored = table[table["score"].notna()]
+    if scored.empty:
+        return [False] * len(table)
+    sign = 1.0 if HIGHER_IS_BETTER[metric] else -1.0
+    best = scored.iloc[int(np.argmax(sign * scored["score"].to_numpy()))]
+    error = (best["high"] - best["low"]) / (2 * _Z95)
+    behind = sign * (best["score"] - table["score"])
+    return [bool(value <= (0.0 if math.isnan(error) else error) + 1e-12) for value in behind]
+
+
+def _simplicity(model: str) -> int:
+    algorithm = CLASSIFIERS.get(model) or REGRESSORS.get(model)
+    return 2 if algorithm is None else algorithm.simplicity
+
+
+def _against_baselines(candidates: Sequence[Candidate], chosen: pd.Series[Any], metric: str) -> str:
+    sign = 1.0 if HIGHER_IS_BETTER[metric] else -1.0
+    scored = [each for each in candidates if each.get("baseline") and not math.isnan(_float(each["score"]))]
+    if not scored:
+        return ""
+    best = max(scored, key=lambda each: sign * float(each["score"]))
+    said = f"the naive rule {best['name']} ({best['score']:.4f})"
+    if sign * (float(chosen["score"]) - float(best["score"])) > 0:
+        return f" It is ahead of {said}."
+    return f" It is not ahead of {said}, so do not expect an edge."
+
+
+def _float(value: Any) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,343 @@
+"""Features and target in one frame, aligned to the bars: a transform, causal in every column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from omc_agent.errors import DataError, UsageError
+from omc_agent.tools.analysis import calculate_technical_indicators, indicator_columns
+from omc_agent.tools.targets import DAY, Bars, Floats, RunWindow, make_target
+
+_MICROSECONDS_A_DAY = 86_400_000_000
+
+
+def create_features(
+    prices: pd.DataFrame,
+    lags: Sequence[int] = (1, 3, 12),
+    windows: Sequence[int] = (12, 48),
+    indicators: Sequence[str] | None = None,
+    target: str = "direction",
+    horizon: str | timedelta = "1h",
+    threshold: float | None = None,
+) -> pd.DataFrame:
+    """Features of each bar, known at its close, with the target (kind: transform).
+
+    Parameters
+    ----------
+    prices : DataFrame (rows, ...)
+        Bars sorted by `coin`, then `timestamp` (UTC, open time), with `close` and optionally `open`, `high`,
+        `low`, `volume`, `bid`, `ask` and the columns of `calculate_technical_indicators`.
+    lags : sequence of int
+        Lengths in bars of the log returns `ret_<lag>`.
+    windows : sequence of int
+        Lengths in bars (at least 2) of rolling statistics.
+    indicators : sequence of str, optional
+        Of ``sma``, ``ema``, ``rsi``, ``macd``, ``bollinger``: exactly these are used, and computed where they
+        are not there. None uses what the frame holds.
+    target, horizon, threshold
+        As in `make_target`.
+
+    Returns
+    -------
+    DataFrame, rows and index of `prices`
+        `coin`, `timestamp`, `label_end`, the features (float64), `naive_last`, `naive_day`, `target`.
+
+        - `ret_<lag>`: log return over that many bars;
+        - `mean_<w>`, `std_<w>`: of the one-bar log returns in the window; `z_<w>`: log close against its
+          window, in standard deviations (0 where the price stood still);
+        - `range`: (high - low) / close, and `range_ratio_<w>`: it over its window's mean;
+        - `volume_ratio_<w>`: volume over its window's mean (1 where nothing was traded);
+        - `spread`: (ask - bid) / mid;
+        - `hour_sin`, `hour_cos`: time of day of the bar's open, UTC, for bars shorter than a day;
+        - indicators without a price scale: close/sma - 1, close/ema - 1, rsi/100, macd/close, Bollinger %b
+          and width/mid.
+
+        NaN in warm-up: a window or lag that reaches over a missing bar, a missing price or the start of a
+        coin has no value. No row is dropped.
+
+    Raises
+    ------
+    UsageError
+        ``usage.value`` for lags, windows, indicators or targets that cannot be.
+    DataError
+        When the frame is not a prices frame.
+
+    Notes
+    -----
+    %b and width: Bollinger, "Bollinger on Bollinger Bands" (2001).
+
+    Examples
+    --------
+    >>> times = pd.date_range("2024-01-01", periods=5, freq="1h", tz="UTC")
+    >>> bars = pd.DataFrame({"coin": "BTC", "timestamp": times, "close": [1.0, 2.0, 4.0, 8.0, 4.0]})
+    >>> made = create_features(bars, lags=[1], windows=[2])
+    >>> [name for name in made if name not in ("coin", "timestamp")][:4]
+    ['label_end', 'ret_1', 'mean_2', 'std_2']
+    >>> (made["ret_1"] / np.log(2)).round(6).tolist()
+    [nan, 1.0, 1.0, 1.0, -1.0]
+    """
+    _check_lengths(lags, windows)
+    bars = Bars.of(prices)
+    label = make_target(prices, target, horizon, threshold)
+    columns: dict[str, Floats] = {}
+    columns |= _returns(prices, bars, lags, windows)
+    columns |= _activity(prices, bars, windows)
+    columns |= _time_of_day(bars)
+    columns |= _indicators(prices, indicators)
+    head = {"coin": prices["coin"], "timestamp": prices["timestamp"], "label_end": label["label_end"]}
+    tail = {name: label[name] for name in ("naive_last", "naive_day", "target")}
+    return pd.DataFrame(head | columns | tail, index=prices.index)
+
+
+def feature_columns(features: pd.DataFrame) -> list[str]:
+    """The columns of a features frame that a model may read, in order.
+
+    Examples
+    --------
+    >>> feature_columns(pd.DataFrame(columns=["coin", "timestamp", "ret_1", "naive_day", "target"]))
+    ['ret_1']
+    """
+    kept = ("coin", "timestamp", "label_end", "target")
+    return [name for name in features.columns if name not in kept and not str(name).startswith("naive_")]
+
+
+def prepare_table(
+    frame: pd.DataFrame, target: str, time: str | None = None, classes: Sequence[Any] | None = None
+) -> pd.DataFrame:
+    """A features frame of any table that already holds its target.
+
+    Parameters
+    ----------
+    frame : DataFrame (rows, columns)
+        Any table. Booleans, whole numbers and Decimals become float64, further times become days since 1970
+        (UTC); text and categories stay as they are.
+    target : str
+        The column to predict. A target of text, categories or booleans, or with exactly two distinct values,
+        is a classification target: its classes in sorted order become 0.0, 1.0, ... (so ``no`` is 0.0 and
+        ``yes`` 1.0). Other numbers stay. NaN stays NaN.
+    time : str, optional
+        A column of times (naive is UTC). It becomes `timestamp`, the rows are sorted by it (labels kept), and
+        `label_end` is `timestamp`: the label is taken to be known at its row's time.
+    classes : sequence, optional
+        The classes in order, when a part of a table must be coded as the whole was.
+
+    Returns
+    -------
+    DataFrame, rows and index of `frame`
+        [`timestamp`, `label_end`,] the features, `target` last. ``attrs["classes"]`` lists the classes, or is
+        None for regression.
+
+    Raises
+    ------
+    DataError
+        ``data.no_target`` when the target is not there; ``data.no_time`` when the time cannot be read.
+
+    Examples
+    --------
+    >>> made = prepare_table(pd.DataFrame({"sold": ["yes", "no"], "size": [3, 4]}), "sold")
+    >>> made.to_dict("list"), made.attrs["classes"]
+    ({'size': [3.0, 4.0], 'target': [1.0, 0.0]}, ['no', 'yes'])
+    """
+    _check_table(frame, target, time)
+    label, found = _code_target(frame[target], classes)
+    made: dict[str, pd.Series[Any]] = {}
+    if time is not None:
+        stamp = _read_time(frame[time], time)
+        made |= {"timestamp": stamp, "label_end": stamp.where(label.notna())}
+    made |= {str(name): _plain(frame[name]) for name in frame.columns if name not in (target, time)}
+    table = pd.DataFrame(made | {"target": label}, index=frame.index)
+    if time is not None:
+        table = table.sort_values("timestamp", kind="stable")
+    table.attrs["classes"] = found
+    return table
+
+
+def drop_columns(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The features frame without some of its feature columns, such as those that the leak test named.
+
+    Parameters
+    ----------
+    features : DataFrame (rows, ...)
+        A features frame.
+    columns : sequence of str
+        Feature columns; a name that is not there, the target, and columns that are no features are left as they are.
+
+    Returns
+    -------
+    DataFrame, rows and index of `features`
+
+    Examples
+    --------
+    >>> drop_columns(pd.DataFrame({"size": [1.0], "smooth": [2.0], "target": [0.0]}), ["smooth"]).columns.tolist()
+    ['size', 'target']
+    """
+    return features.drop(columns=[name for name in feature_columns(features) if name in set(columns)])
+
+
+def _returns(prices: pd.DataFrame, bars: Bars, lags: Sequence[int], windows: Sequence[int]) -> dict[str, Floats]:
+    close = _column(prices, "close")
+    log = np.log(np.where(close > 0, close, np.nan))
+    one = bars.log_returns(np.where(close > 0, close, np.nan))
+    position = np.arange(len(log))
+    made: dict[str, Floats] = {}
+    for lag in lags:
+        inside = np.flatnonzero(position - lag >= bars.run_start)
+        made[f"ret_{lag}"] = np.full(len(log), np.nan)
+        made[f"ret_{lag}"][inside] = log[inside] - log[inside - lag]
+    for length in windows:
+        window = bars.window(length)
+        made[f"mean_{length}"] = _roll(one, window, "mean")
+        made[f"std_{length}"] = _roll(one, window, "std")
+        away, scale = log - _roll(log, window, "mean"), _roll(log, window, "std")
+        # Below a relative 1e-12 a standard deviation of logs is rounding, not movement.
+        still = scale < 1e-12
+        made[f"z_{length}"] = np.where(still, 0.0, away / np.where(still, 1.0, scale))
+    return made
+
+
+def _activity(prices: pd.DataFrame, bars: Bars, windows: Sequence[int]) -> dict[str, Floats]:
+    """How wide, how much and how dear: range, volume and spread, where their columns exist."""
+    made: dict[str, Floats] = {}
+    there = set(prices.columns)
+    if {"high", "low"} <= there:
+        width = _ratio(_column(prices, "high") - _column(prices, "low"), _column(prices, "close"), np.nan)
+        made["range"] = width
+        for length in windows:
+            made[f"range_ratio_{length}"] = _ratio(width, _roll(width, bars.window(length), "mean"), 1.0)
+    if "volume" in there:
+        volume = _column(prices, "volume")
+        for length in windows:
+            made[f"volume_ratio_{length}"] = _ratio(volume, _roll(volume, bars.window(length), "mean"), 1.0)
+    if {"bid", "ask"} <= there:
+        bid, ask = _column(prices, "bid"), _column(prices, "ask")
+        made["spread"] = _ratio(ask - bid, (ask + bid) / 2, np.nan)
+    return made
+
+
+def _time_of_day(bars: Bars) -> dict[str, Floats]:
+    if bars.step is not None and bars.step >= DAY // pd.Timedelta(1, unit="us"):
+        return {}
+    angle = 2 * np.pi * (bars.time % _MICROSECONDS_A_DAY) / _MICROSECONDS_A_DAY
+    return {"hour_sin": np.sin(angle), "hour_cos": np.cos(angle)}
+
+
+def _indicators(prices: pd.DataFrame, wanted: Sequence[str] | None) -> dict[str, Floats]:
+    if wanted is not None:
+        missing = [name for name in wanted if not indicator_columns(prices, name)]
+        prices = calculate_technical_indicators(prices, missing) if missing else prices
+    names = ("sma", "ema", "rsi", "macd", "bollinger") if wanted is None else wanted
+    close = _column(prices, "close")
+    made: dict[str, Floats] = {}
+    for name in names:
+        for column in indicator_columns(prices, name):
+            value = _column(prices, column)
+            if re.match(r"(sma|ema)_", column):
+                made[f"close_{column}"] = _ratio(close, value, np.nan) - 1
+            elif column.startswith("rsi_"):
+                made[f"{column}_share"] = value / 100
+            elif column.startswith("macd"):
+                made[f"{column}_close"] = _ratio(value, close, np.nan)
+    if "bollinger" in names and {"bb_high", "bb_mid", "bb_low"} <= set(prices.columns):
+        high, mid, low = (_column(prices, f"bb_{part}") for part in ("high", "mid", "low"))
+        made["bb_percent"] = _ratio(close - low, high - low, 0.5)
+        made["bb_width"] = _ratio(high - low, mid, np.nan)
+    return made
+
+
+def _column(frame: pd.DataFrame, name: str) -> Floats:
+    return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _ratio(over: Floats, under: Floats, when_zero: float) -> Floats:
+    """`over` by `under`; `when_zero` where `under` is zero, NaN where either is unknown."""
+    safe = np.where(under == 0, 1.0, under)
+    ratio = np.where(under == 0, when_zero, over / safe)
+    return np.where(np.isfinite(over) & np.isfinite(under), ratio, np.nan)
+
+
+def _roll(values: Floats, window: RunWindow, what: str) -> Floats:
+    rolled = pd.Series(values).rolling(window, min_periods=window.length)
+    return np.asarray(getattr(rolled, what)(), dtype=np.float64)
+
+
+def _check_lengths(lags: Sequence[int], windows: Sequence[int]) -> None:
+    if all(int(lag) == lag >= 1 for lag in lags) and all(int(size) == size >= 2 for size in windows):
+        return
+    raise UsageError(
+        "usage.value",
+        given=f"The lags were {list(lags)}, the windows {list(windows)}.",
+        have="Both are whole numbers of bars: lags from 1, windows from 2.",
+        try_="Try lags=(1, 3, 12), windows=(12, 48).",
+    )
+
+
+def _check_table(frame: pd.DataFrame, target: str, time: str | None) -> None:
+    there = ", ".join(map(str, frame.columns))
+    if target not in frame.columns or ("target" in frame.columns and target != "target"):
+        problem = "is not in it" if target not in frame.columns else "cannot be renamed: one has that name"
+        raise DataError(
+            "data.no_target",
+            given=f"The target column {target!r} {problem}.",
+            have=f"The table has {there}.",
+            try_='Try the name of one of these; a feature must not be called "target".',
+        )
+    if time is not None and time not in frame.columns:
+        raise DataError(
+            "data.no_time",
+            given=f"The time column {time!r} is not in the table.",
+            have=f"It has {there}.",
+            try_="Try the name of one of these.",
+        )
+
+
+def _code_target(column: pd.Series[Any], classes: Sequence[Any] | None) -> tuple[pd.Series[Any], Any]:
+    """The target as float64, and the classes that its codes stand for (None for regression)."""
+    values = _plain(column) if not pd.api.types.is_bool_dtype(column) else column
+    distinct = values.dropna().unique()
+    if classes is None and pd.api.types.is_float_dtype(values) and len(distinct) != 2:
+        return values, None
+    order = list(classes) if classes is not None else sorted(distinct, key=_sort_key)
+    code = pd.Series(pd.Categorical(values, categories=order).codes, index=column.index)
+    return code.astype("float64").where(code >= 0), [_scalar(value) for value in order]
+
+
+def _sort_key(value: Any) -> tuple[bool, Any]:
+    return (isinstance(value, str), value)
+
+
+def _scalar(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Numbers of any kind as float64, times as days since 1970; text and categories as they are."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        stamp = _read_time(column, str(column.name))
+        return (stamp - pd.Timestamp(0, tz="UTC")) / DAY
+    if pd.api.types.is_numeric_dtype(column):
+        return column.astype("float64")
+    if column.dtype == object:
+        number = pd.to_numeric(column, errors="coerce")
+        if number.notna().eq(column.notna()).all() and not column.map(lambda v: isinstance(v, str)).any():
+            return number.astype("float64")
+    return column
+
+
+def _read_time(column: pd.Series[Any], name: str) -> pd.Series[Any]:
+    try:
+        return pd.to_datetime(column, utc=True, format=None if column.dtype != "str" else "ISO8601").astype(
+            "datetime64[us, UTC]"
+        )
+    except (ValueError, TypeError) as problem:
+        raise DataError(
+            "data.no_time",
+            given=f"The column {name!r} could not be read as times.",
+            have=f"It holds values such as {column.iloc[0]!r} ({problem.__class__.__name__}).",
+            try_="Try pandas.to_datetime on it first.",
+        ) from problem

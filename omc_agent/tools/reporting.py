@@ -1,0 +1,316 @@
+"""What a run says of itself: summary, comparison, recommendations, model card. Markdown, from facts only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from omc_agent.tools.evaluation import compare_models, recommend
+from omc_agent.tools.metrics import HIGHER_IS_BETTER
+from omc_agent.tools.page import markdown_table, render_report
+from omc_agent.tools.verdict_words import explain
+
+__all__ = [
+    "create_comparison_report",
+    "generate_recommendations",
+    "generate_summary",
+    "model_card",
+    "render_report",
+]
+
+Fields = Mapping[str, Any]
+
+_ASKED = {
+    "direction": "whether the price of {coins} is higher {horizon} on",
+    "threshold": "whether {coins} moves by {threshold} within {horizon}",
+    "return": "the return of {coins} over {horizon}",
+    "price": "the price of {coins} {horizon} on",
+    "volatility": "the volatility of {coins} over {horizon}",
+}
+
+
+def generate_summary(brief: Fields, candidates: Sequence[Fields], verdict: Fields | None) -> str:
+    """The run on one page.
+
+    Parameters
+    ----------
+    brief : dict
+        Fields of `omc_agent.brief.Brief`.
+    candidates : list of dict
+        What `cross_validate_model` returned first, for each.
+    verdict : dict or None
+        Fields of `verdict.Verdict`; None when nothing was predicted.
+
+    Returns
+    -------
+    str
+        Markdown: the verdict in words, what was asked and assumed, the candidates.
+
+    Examples
+    --------
+    >>> print(generate_summary({"task": "analysis", "target": "direction", "coins": ["BTC"]}, [], None))
+    ## Result
+    <BLANKLINE>
+    Nothing was predicted, so there is no verdict.
+    <BLANKLINE>
+    ## The question
+    <BLANKLINE>
+    An exploration of BTC.
+    """
+    headline, sentence = explain(verdict, brief) if verdict else ("", "")
+    parts = ["## Result"]
+    parts += [f"**{headline}**", sentence] if verdict else ["Nothing was predicted, so there is no verdict."]
+    parts += ["## The question", _question(brief)]
+    if notes := _notes(brief):
+        parts.append("\n".join(f"- {note}" for note in notes))
+    if candidates:
+        parts += ["## Candidates", _candidates_line(candidates)]
+        parts.append(markdown_table(create_comparison_report(candidates)))
+    return "\n\n".join(parts)
+
+
+def create_comparison_report(candidates: Sequence[Fields]) -> pd.DataFrame:
+    """The candidates as a table for readers, best first.
+
+    Parameters
+    ----------
+    candidates : list of dict
+        What `cross_validate_model` returned first, for each.
+
+    Returns
+    -------
+    DataFrame (candidates, 9)
+        `rank`, `name`, `model`, the metric's name with the score, `interval` (95 %, text), `ahead` (of the
+        best baseline, in units of the metric, positive is better), `close` (within noise of the best),
+        `baseline`, `params` (JSON text).
+
+    Raises
+    ------
+    UsageError
+        As `evaluation.compare_models`.
+
+    Examples
+    --------
+    >>> one = {"name": "a", "model": "ridge", "metric": "mae", "score": 2.0, "low": 1.5, "high": 2.5}
+    >>> create_comparison_report([one])[["rank", "mae", "interval"]].values.tolist()
+    [[1, 2.0, '1.5 to 2.5']]
+    """
+    table = compare_models(candidates, plot=False)
+    metric = str(table["metric"].iloc[0])
+    sign = 1.0 if HIGHER_IS_BETTER[metric] else -1.0
+    baselines = table.loc[table["baseline"], "score"].dropna()
+    best = float(baselines.iloc[0]) if len(baselines) else float("nan")
+    return pd.DataFrame(
+        {
+            "rank": range(1, len(table) + 1),
+            "name": table["name"],
+            "model": table["model"],
+            metric: table["score"],
+            "interval": [f"{low:.4g} to {high:.4g}" for low, high in zip(table["low"], table["high"], strict=True)],
+            "ahead": sign * (table["score"] - best),
+            "close": table["within_noise_of_best"],
+            "baseline": table["baseline"],
+            "params": table["params"],
+        }
+    )
+
+
+def generate_recommendations(
+    brief: Fields, candidates: Sequence[Fields], verdict: Fields | None, warnings: Sequence[Fields] = ()
+) -> list[str]:
+    """What to do next, most important first.
+
+    Parameters
+    ----------
+    brief : dict
+        Fields of `omc_agent.brief.Brief`.
+    candidates : list of dict
+        What `cross_validate_model` returned first, for each.
+    verdict : dict or None
+        Fields of `verdict.Verdict`.
+    warnings : list of dict
+        ``code, text, column, cell, line`` each.
+
+    Returns
+    -------
+    list of str
+        Plain sentences; never empty.
+
+    Examples
+    --------
+    >>> generate_recommendations({"task": "analysis"}, [], None)
+    ['Name a target, such as the direction over the next hour, to have a prediction judged.']
+    """
+    said = _from_verdict(verdict) if verdict else []
+    if not verdict and brief.get("task") == "analysis":
+        said.append("Name a target, such as the direction over the next hour, to have a prediction judged.")
+    models = [each for each in candidates if not each.get("baseline")]
+    if models:
+        choice = recommend(candidates)
+        said.append(f"Of the candidates take {choice['name']}: {choice['why']}")
+        if verdict and verdict.get("beats", {}).get("simple_model") is False:
+            said.append("On the sealed rows the simple model scores as well: prefer it, it is easier to keep alive.")
+    for warning in warnings:
+        where = [f"{key} {warning[key]}" for key in ("column", "cell", "line") if warning.get(key) is not None]
+        said.append(
+            f"Look at the warning {warning['code']}{' (' + ', '.join(where) + ')' if where else ''}: "
+            f"{warning['text']}"
+        )
+    if unread := brief.get("unread"):
+        said.append(f"Say it in other words if it matters: {', '.join(unread)} was not understood.")
+    return said or ["Nothing stands out; a longer span would make the intervals shorter."]
+
+
+def model_card(
+    brief: Fields,
+    candidate: Fields,
+    verdict: Fields | None,
+    *,
+    features: Sequence[str] = (),
+    development: str = "",
+    sealed: str = "",
+    seed: int = 0,
+    versions: Mapping[str, str] | None = None,
+    refit: bool = False,
+) -> str:
+    """The model card: what the model is, what it was judged on, what it must not be used for.
+
+    Parameters
+    ----------
+    brief : dict
+        Fields of `omc_agent.brief.Brief`.
+    candidate : dict
+        The chosen candidate, as `cross_validate_model` scored it.
+    verdict : dict or None
+        Fields of `verdict.Verdict`.
+    features : list of str
+        Names of the features, in order.
+    development, sealed : str
+        The spans in words, e.g. ``2024-06-08 to 2024-08-19 UTC, 20,736 bars``.
+    seed : int
+        Seed of the run.
+    versions : dict, optional
+        Package to version.
+    refit : bool
+        Whether the delivered model was fitted again on all rows, and so is not the one scored.
+
+    Returns
+    -------
+    str
+        Markdown.
+
+    Notes
+    -----
+    After Mitchell et al. (2019), "Model Cards for Model Reporting", FAT*.
+
+    Examples
+    --------
+    >>> card = model_card({"task": "classification", "target": "sold"}, {"name": "a", "model": "xgboost"}, None)
+    >>> card.splitlines()[0]
+    '# Model card: a'
+    """
+    name, params = candidate.get("name", "model"), candidate.get("params") or {}
+    facts = {
+        "algorithm": candidate.get("model"),
+        "parameters": json.dumps(dict(params), sort_keys=True) if params else "defaults",
+        "predicts": _question(brief).rstrip("."),
+        "fitted on": development or "not recorded",
+        "scored on": sealed or "not recorded",
+        "seed": str(seed),
+        "versions": ", ".join(f"{k} {v}" for k, v in (versions or {}).items()) or "not recorded",
+    }
+    rows = [{"what": key, "value": str(value)} for key, value in facts.items()]
+    headline, sentence = explain(verdict, brief) if verdict else ("Not scored", "No holdout was opened.")
+    parts = [f"# Model card: {name}", markdown_table(rows), "## Verdict", f"**{headline}**", sentence]
+    if refit:
+        parts.append(
+            "This file holds a second model, fitted again on all rows. It was **not scored**; the verdict is "
+            "about the model fitted on the development rows."
+        )
+    if features:
+        parts += [f"## Features ({len(features)})", ", ".join(f"`{feature}`" for feature in features)]
+    return "\n\n".join([*parts, "## Limits", "\n".join(f"- {limit}" for limit in _limits(verdict, refit))])
+
+
+def _limits(verdict: Fields | None, refit: bool) -> list[str]:
+    limits = [
+        "The score is for the coins, the bar length, the horizon and the time that are named above, no others.",
+        "Markets change: score it again on new bars before relying on it, and stop when it no longer holds.",
+        "Fees, spread, delay and the size of orders are in no score here. This is no advice to trade.",
+    ]
+    if not verdict or verdict.get("call") != "edge":
+        limits.insert(0, "No edge was shown: do not use the predictions as if there were one.")
+    if refit:
+        limits.append("The numbers belong to the model that was scored, not to the refitted one.")
+    return limits
+
+
+def _from_verdict(verdict: Fields) -> list[str]:
+    code, _, detail = str(verdict["reason"]).partition(": ")
+    if verdict["call"] == "edge":
+        return [
+            "Let it predict new bars without acting on them, and score those before you rely on the edge.",
+            "Subtract fees and spread at your own size; a better forecast may still lose money.",
+        ]
+    if verdict["call"] == "no_edge":
+        return [
+            "Do not act on these predictions.",
+            "Another horizon, target or source of data is worth more than more tuning: tuning was not the limit.",
+        ]
+    advice = {
+        "leak": "Mend the feature that the leak test names, and run again; its scores are worth nothing.",
+        "replay": "Seed every random step and keep fitted state in fit cells, so that a replay reproduces.",
+        "too_few_blocks": f"Take a longer span or a shorter horizon: {detail}.",
+        "wide_interval": f"Wait for new bars, or take a longer span: {detail}.",
+        "refused": f"Repair what kept the holdout from being scored: {detail}.",
+    }
+    return [advice.get(code, "Do not act on these predictions: not every condition of an edge holds.")]
+
+
+def _question(brief: Fields) -> str:
+    coins = " and ".join(brief.get("coins") or []) or str(brief.get("table") or "the table")
+    if brief.get("task") == "analysis":
+        return f"An exploration of {coins}."
+    target, threshold = str(brief.get("target", "direction")), brief.get("threshold")
+    asked = _ASKED.get(target)
+    if asked is None:
+        return f"The column `{target}` of {coins}."
+    move = "the threshold" if threshold is None else f"{100 * float(threshold):+g} %"
+    horizon = str(brief.get("horizon") or "PT1H")
+    span = pd.Timedelta(horizon)
+    said = asked.format(coins=coins, horizon=_spoken(span), threshold=move)
+    return said[0].upper() + said[1:] + _span(brief) + "."
+
+
+def _span(brief: Fields) -> str:
+    return f", from {brief['start']} to {brief['end']}" if brief.get("start") and brief.get("end") else ""
+
+
+def _spoken(span: pd.Timedelta) -> str:
+    for unit, word in (("1D", "day"), ("1h", "hour"), ("1min", "minute")):
+        count = span / pd.Timedelta(unit)
+        if count >= 1 and count == int(count):
+            return f"one {word}" if count == 1 else f"{int(count)} {word}s"
+    return str(span)
+
+
+def _notes(brief: Fields) -> list[str]:
+    notes = []
+    if brief.get("assumed"):
+        values = (f"{name} = {brief.get(name)}" for name in brief["assumed"])
+        notes.append(f"Assumed: {', '.join(values)}.")
+    if brief.get("unread"):
+        notes.append(f"Not understood, and not used: {', '.join(brief['unread'])}.")
+    return notes
+
+
+def _candidates_line(candidates: Sequence[Fields]) -> str:
+    baselines = sum(bool(each.get("baseline")) for each in candidates)
+    return (
+        f"{len(candidates) - baselines} models and {baselines} naive rules, scored on development rows that each "
+        "was not fitted on. `ahead` is measured from the best naive rule; `close` means within one standard "
+        "error of the best."
+    )

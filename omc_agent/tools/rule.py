@@ -1,0 +1,280 @@
+"""The decision rule, frozen before the holdout is opened: metric, reference, alpha, delta, block length.
+
+Everything here reads development rows only, or compares predictions that are handed in. The verdict itself is
+called in `verdict`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from omc_agent.errors import DataError
+from omc_agent.tools.bootstrap import (
+    LEAST_BLOCKS,
+    block_interval,
+    block_length,
+    block_means,
+    horizon_bars,
+    mean_by_time,
+)
+from omc_agent.tools.metrics import Scored, score_frame, score_rows
+from omc_agent.tools.naive import naive_rules, naive_score
+from omc_agent.tools.targets import parse_horizon
+
+ALPHA = 0.025
+DELTA_AUC, DELTA_CLOSE, DELTA_SKILL = 0.05, 0.02, 0.02
+# From this reference AUC on, five points more would be asking for the impossible.
+PERSISTENT_AUC = 0.70
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """What is fixed before a sealed row is read.
+
+    Attributes
+    ----------
+    task, metric : str
+        ``classification`` with ``roc_auc``, or ``regression`` with ``mae_skill`` (1 - MAE / MAE of reference).
+    reference : str
+        The naive rule that decides.
+    base : float
+        Base rate or median of the development targets.
+    alpha : float
+        One-sided level at this opening.
+    delta : float
+        The edge that would be worth having, in units of the metric.
+    horizon : str or None
+        From decision to label; None for rows without time.
+    blocks : str
+        The rule for the block length.
+    """
+
+    task: str
+    metric: str
+    reference: str
+    base: float
+    alpha: float
+    delta: float
+    horizon: str | None
+    blocks: str = "L0 = max(5 horizons, Politis-White), at least 20 of them"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, ready for JSON and for a fingerprint."""
+        return asdict(self)
+
+
+def freeze_rule(
+    development: pd.DataFrame,
+    *,
+    task: str,
+    horizon: str | timedelta | None,
+    opened: int = 1,
+    seed: int = 0,
+) -> DecisionRule:
+    """Choose the reference and the levels from development rows alone.
+
+    Parameters
+    ----------
+    development : DataFrame (rows, ...)
+        Out-of-fold rows: `target`, `naive_last` and `naive_day` where there is time, `timestamp`, `fold`.
+    task : str
+        ``classification`` or ``regression``.
+    horizon : str or timedelta or None
+        From decision to label; None for a table without time.
+    opened : int
+        Which opening of (overlapping) sealed rows this is, from 1.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DecisionRule
+
+    Raises
+    ------
+    DataError
+        ``data.too_few_rows`` when no development row has a target.
+
+    Notes
+    -----
+    The reference is the constant, unless a naive rule's out-of-fold score has its own 95 % interval above the
+    constant's; then the best such rule. The best rule *on the holdout* would be a winner's-curse reference:
+    it halves the power. alpha of the k-th opening is 0.025 / 3^(k-1), so that all openings together stay
+    below 0.0375. delta is 0.05 AUC, 0.02 where the reference exceeds 0.70, and 0.02 skill for regression.
+
+    Examples
+    --------
+    >>> rule = freeze_rule(
+    ...     pd.DataFrame({"target": [0.0, 1.0] * 50}), task="classification", horizon=None, opened=2
+    ... )
+    >>> rule.reference, round(rule.alpha, 4), rule.delta
+    ('constant', 0.0083, 0.05)
+    """
+    rows = development[development["target"].notna()]
+    if rows.empty:
+        raise DataError(
+            "data.too_few_rows",
+            given="No development row has a target.",
+            have=f"There are {len(development)} development rows.",
+            try_="Try a longer span.",
+        )
+    span = None if horizon is None else parse_horizon(horizon)
+    base = float(rows["target"].median() if task == "regression" else rows["target"].mean())
+    said = naive_predictions(rows, task, base, span)
+    reference, best = "constant", 0.5 if task == "classification" else 0.0
+    for rule in said.columns.drop("constant"):
+        found = compare(rows, said[rule], said["constant"], task)
+        if math.isnan(found.score):
+            continue
+        series = mean_by_time(found.values, _times(rows))
+        low = block_interval(series, horizon_bars(_times(rows), span), ALPHA, seed=seed).low
+        level = found.score + (0.5 if task == "classification" else 0.0)
+        if low > 0 and level > best:
+            reference, best = str(rule), level
+    close = DELTA_CLOSE if best > PERSISTENT_AUC else DELTA_AUC
+    return DecisionRule(
+        task=task,
+        metric="mae_skill" if task == "regression" else "roc_auc",
+        reference=reference,
+        base=base,
+        alpha=ALPHA / 3 ** (opened - 1),
+        delta=DELTA_SKILL if task == "regression" else close,
+        horizon=None if span is None else span.isoformat(),
+    )
+
+
+def naive_predictions(rows: pd.DataFrame, task: str, base: float, horizon: pd.Timedelta | None) -> pd.DataFrame:
+    """What each naive rule that the frame can follow says of each row: a column per rule.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"naive_last": [0.1], "target": [1.0]})
+    >>> naive_predictions(rows, "classification", 0.5, None).to_dict("list")
+    {'constant': [0.5], 'last': [0.1], 'reversal': [-0.1]}
+    """
+    said = {rule: naive_score(rows, rule, task, base, horizon) for rule in naive_rules(rows)}
+    if task == "regression" and "naive_constant" in rows.columns:
+        said["constant"] = rows["naive_constant"].astype("float64")
+    return pd.DataFrame(said, index=rows.index)
+
+
+def compare(rows: pd.DataFrame, one: pd.Series[Any], other: pd.Series[Any], task: str) -> Scored:
+    """How much better `one` predicts than `other`, on the rows where both say something.
+
+    Parameters
+    ----------
+    rows : DataFrame (n, ...)
+        `target`, and `fold` where scores must stay within folds.
+    one, other : Series (n,)
+        Predictions, in the order of `rows`.
+    task : str
+        ``classification``: AUC minus AUC. ``regression``: 1 - MAE / MAE of `other`.
+
+    Returns
+    -------
+    Scored
+        The difference, positive when `one` is better, and its values per row.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"target": [0.0, 1.0]})
+    >>> compare(rows, pd.Series([0.1, 0.9]), pd.Series([0.5, 0.5]), "classification").score
+    0.5
+    """
+    both = rows.assign(
+        one=np.where(other.notna().to_numpy(), one.to_numpy(), np.nan),
+        naive_constant=other.to_numpy(),
+        other=np.where(one.notna().to_numpy(), other.to_numpy(), np.nan),
+    )
+    if task == "regression":
+        return score_frame("mae_skill", both, "one")
+    mine, theirs = score_frame("roc_auc", both, "one"), score_frame("roc_auc", both, "other")
+    return Scored(mine.score - theirs.score, mine.values - theirs.values)
+
+
+def trials_lift(
+    trials: Sequence[pd.DataFrame],
+    *,
+    task: str,
+    horizon: str | timedelta | None,
+    reference: pd.Series[Any] | None = None,
+    seed: int = 0,
+) -> float:
+    """By how much the best of several trials looks better than it is, when all are equally good.
+
+    Parameters
+    ----------
+    trials : list of DataFrame
+        Out-of-fold frames of all trials on the same rows: `target`, `prediction`, and `timestamp`, `fold`.
+    task : str
+        ``classification`` (lift of ROC-AUC) or ``regression`` (lift of mae_skill).
+    horizon : str or timedelta or None
+        From decision to label.
+    reference : Series, optional
+        For regression: the reference's prediction, by index label.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    float
+        Mean over 2,000 draws of the largest deviation of a trial from its own mean; all trials are resampled
+        with the same blocks. 0.0 for one trial, and where fewer than two rows are common to all.
+
+    Examples
+    --------
+    >>> oof = pd.DataFrame({"target": [0.0, 1.0] * 20, "prediction": [0.1, 0.9] * 20})
+    >>> trials_lift([oof], task="classification", horizon=None)
+    0.0
+    """
+    if len(trials) < 2:
+        return 0.0
+    span = None if horizon is None else parse_horizon(horizon)
+    columns = [_trial_series(trial, task, reference) for trial in trials]
+    table = pd.concat(columns, axis=1, join="inner").dropna().sort_index()
+    if len(table) < 2:
+        return 0.0
+    times = pd.Series(table.index) if "timestamp" in trials[0].columns else None
+    bars = horizon_bars(times, span)
+    x = table.to_numpy(dtype=np.float64)
+    longest = max(block_length(x[:, k]) for k in range(x.shape[1]))
+    wanted = 1 if bars is None else max(5 * bars, math.ceil(longest))
+    block = max(1, min(wanted, len(x) // LEAST_BLOCKS))
+    return float((block_means(x, block, seed=seed) - x.mean(axis=0)).max(axis=1).mean())
+
+
+def _trial_series(trial: pd.DataFrame, task: str, reference: pd.Series[Any] | None) -> pd.Series[Any]:
+    """A trial's values by time, or by row where there is no time."""
+    if task == "regression":
+        beside = trial["target"].median() if reference is None else reference.reindex(trial.index)
+        values = score_frame("mae_skill", trial.assign(naive_constant=beside)).values
+    else:
+        values = score_frame("roc_auc", trial).values
+    if "timestamp" not in trial.columns:
+        return pd.Series(values, index=trial.index)
+    return pd.Series(values).groupby(trial["timestamp"].array).mean()
+
+
+def brier(target: pd.Series[Any], probability: pd.Series[Any]) -> float:
+    """Mean squared error of probabilities; NaN when a value is no probability.
+
+    Examples
+    --------
+    >>> brier(pd.Series([0.0, 1.0]), pd.Series([0.5, 0.5]))
+    0.25
+    """
+    known = probability.dropna()
+    if bool(((known < 0) | (known > 1)).any()):
+        return float("nan")
+    return score_rows("brier", target, probability).score
+
+
+def _times(rows: pd.DataFrame) -> pd.Series[Any] | None:
+    return rows["timestamp"] if "timestamp" in rows.columns else None

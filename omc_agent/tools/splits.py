@@ -1,0 +1,363 @@
+"""Where training ends and judging begins: purged walk-forward folds, and the cut that seals the holdout.
+
+A label looks one horizon ahead, so the last training rows before a test block already know its prices. They
+are purged (kept out of training) by the time their label ends, never removed from the frame.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+
+from omc_agent.errors import DataError, UsageError
+from omc_agent.tools.targets import epoch_us
+
+Positions = NDArray[np.int64]
+
+
+class Folds(Protocol):
+    """What every splitter here offers: scikit-learn's splitter protocol."""
+
+    def split(self, X: pd.DataFrame, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
+        """Positions of training and test rows, fold by fold."""
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """The number of folds."""
+
+
+class WalkForward:
+    """Purged walk-forward folds: train on the past, test on the next block of time.
+
+    The unique timestamps are cut into ``n_splits + 1`` blocks of nearly equal count. The first is for training
+    only, each other one is tested once. All coins are cut at the same times.
+
+    Parameters
+    ----------
+    n_splits : int
+        Number of test blocks, at least 1.
+    embargo : str or timedelta
+        Further gap between the end of the last training label and the start of the test block.
+    window : str or timedelta, optional
+        Length of a rolling training window, counted back from the start of the test block. Without it the
+        window expands: all of the past.
+
+    Notes
+    -----
+    Purge and embargo after Lopez de Prado (2018), *Advances in Financial Machine Learning*, chapter 7; here by
+    the label's end time and for walk-forward, where training rows only lie before the test block. A training
+    row stays while ``label_end + embargo <= start of the test block``. A row whose `label_end` is NaT has no
+    label and never trains.
+
+    Examples
+    --------
+    >>> times = pd.date_range("2024-01-01", periods=6, freq="1h", tz="UTC")
+    >>> frame = pd.DataFrame({"timestamp": times, "label_end": times + pd.Timedelta("2h")})
+    >>> [(train.tolist(), test.tolist()) for train, test in WalkForward(2).split(frame)]
+    [([0], [2, 3]), ([0, 1, 2], [4, 5])]
+    """
+
+    def __init__(
+        self, n_splits: int = 5, embargo: str | timedelta = "0h", window: str | timedelta | None = None
+    ) -> None:
+        self.n_splits = _at_least("n_splits", n_splits, 1)
+        self.embargo = _span("embargo", embargo)
+        self.window = None if window is None else _span("window", window)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """The number of folds."""
+        return self.n_splits
+
+    def split(self, X: pd.DataFrame, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
+        """Positions of training and test rows, fold by fold.
+
+        Parameters
+        ----------
+        X : DataFrame (rows, ...)
+            A features frame with `timestamp` and `label_end` (UTC), in any order. Its index is not used.
+        y, groups : ignored
+
+        Yields
+        ------
+        train, test : int64 arrays
+            Positions (not labels), ascending.
+
+        Raises
+        ------
+        DataError
+            ``data.no_time`` without the two columns; ``data.too_few_rows`` when a fold has nothing to train on.
+        """
+        _need_times(X)
+        time, label_end = epoch_us(X["timestamp"]), _epoch_or_never(X["label_end"])
+        unique = np.unique(time)
+        edges = np.linspace(0, len(unique), self.n_splits + 2).round().astype(int)
+        if (np.diff(edges) < 1).any():
+            raise _too_few(len(unique), self.n_splits)
+        for first, last in itertools.pairwise(edges[1:]):
+            start = unique[first]
+            train = (time < start) & (label_end <= start - _us(self.embargo))
+            if self.window is not None:
+                train &= time >= start - _us(self.window)
+            if not train.any():
+                raise _too_few(len(unique), self.n_splits)
+            yield np.flatnonzero(train), np.flatnonzero((time >= start) & (time <= unique[last - 1]))
+
+
+class TableFolds:
+    """Seeded folds for rows without time: stratified for classification, plain otherwise.
+
+    Parameters
+    ----------
+    n_splits : int
+        Number of folds, at least 2.
+    seed : int
+        Seed of the shuffle.
+    stratify : bool
+        Whether each fold keeps the shares of the classes. A class with fewer rows than folds gets fewer folds.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"size": range(4), "target": [0.0, 0.0, 1.0, 1.0]})
+    >>> [sorted(table["target"].iloc[test]) for _, test in TableFolds(2, seed=0).split(table)]
+    [[0.0, 1.0], [0.0, 1.0]]
+    """
+
+    def __init__(self, n_splits: int = 5, seed: int = 0, stratify: bool = True) -> None:
+        self.n_splits = _at_least("n_splits", n_splits, 2)
+        self.seed, self.stratify = seed, stratify
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """The number of folds."""
+        return self.n_splits
+
+    def split(self, X: pd.DataFrame, y: Any = None, groups: Any = None) -> Iterator[tuple[Positions, Positions]]:
+        """Positions of training and test rows, fold by fold; `y` defaults to the column `target`.
+
+        Raises
+        ------
+        DataError
+            ``data.too_few_rows`` when there are fewer rows (or rows of the rarest class) than folds.
+        """
+        label = np.asarray(X["target"] if y is None else y)
+        scarcest = int(np.unique(label, return_counts=True)[1].min()) if self.stratify and len(label) else len(label)
+        if scarcest < self.n_splits:
+            raise _too_few(scarcest, self.n_splits)
+        kind = StratifiedKFold if self.stratify else KFold
+        for train, test in kind(self.n_splits, shuffle=True, random_state=self.seed).split(X, label):
+            yield np.asarray(train, dtype=np.int64), np.asarray(test, dtype=np.int64)
+
+
+def folds_for(
+    features: pd.DataFrame, n_splits: int = 5, task: str = "classification", seed: int = 0
+) -> WalkForward | TableFolds:
+    """The splitter that fits the frame: walk-forward where there is time, seeded folds otherwise.
+
+    Examples
+    --------
+    >>> type(folds_for(pd.DataFrame({"size": [1.0], "target": [0.0]}))).__name__
+    'TableFolds'
+    """
+    if "timestamp" in features.columns:
+        return WalkForward(n_splits)
+    return TableFolds(n_splits, seed, stratify=task == "classification")
+
+
+def last_fold(
+    features: pd.DataFrame, n_splits: int = 5, task: str = "classification", seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows to train on and the rows to look at, of the last purged walk-forward fold.
+
+    Parameters
+    ----------
+    features : DataFrame (rows, ...)
+        A features frame; rows with a NaN target are left out.
+    n_splits, task, seed
+        As `folds_for`.
+
+    Returns
+    -------
+    train, test : DataFrame
+        No training label ends after the first test row.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"size": range(40), "target": [0.0, 1.0] * 20})
+    >>> [len(part) for part in last_fold(rows)]
+    [32, 8]
+    """
+    rows = features[features["target"].notna()]
+    train, test = list(folds_for(rows, n_splits, task, seed).split(rows, rows["target"]))[-1]
+    return rows.iloc[train], rows.iloc[test]
+
+
+def seal_cut(times: pd.Series[Any] | pd.DatetimeIndex, fraction: float = 0.2) -> pd.Timestamp:
+    """The time from which bars are sealed: the (1 - fraction) quantile of the unique timestamps.
+
+    Parameters
+    ----------
+    times : Series or DatetimeIndex
+        Open times of the bars of all coins, UTC; repeats count once.
+    fraction : float
+        Share of the unique timestamps to seal, between 0 and 1.
+
+    Returns
+    -------
+    Timestamp
+        UTC; the first sealed time.
+
+    Raises
+    ------
+    UsageError
+        ``usage.value`` for a fraction outside (0, 1).
+    DataError
+        ``data.too_few_rows`` for fewer than two times.
+
+    Examples
+    --------
+    >>> seal_cut(pd.date_range("2024-01-01", periods=10, freq="1D", tz="UTC"))
+    Timestamp('2024-01-09 00:00:00+0000', tz='UTC')
+    """
+    if not 0 < fraction < 1:
+        raise _bad_value("fraction", fraction, "It is the sealed share of the rows, between 0 and 1.")
+    unique = pd.DatetimeIndex(pd.Series(times).dropna().unique()).sort_values()
+    if len(unique) < 2:
+        raise _too_few(len(unique), 1)
+    # The epsilon keeps 0.2 of 10 at two sealed times, whatever the rounding of 1 - 0.2.
+    first = min(max(int(np.ceil(len(unique) * (1 - fraction) - 1e-9)), 1), len(unique) - 1)
+    return unique[first]
+
+
+def seal(
+    frame: pd.DataFrame,
+    fraction: float = 0.2,
+    horizon: str | timedelta | None = None,
+    seed: int = 0,
+    target: str = "target",
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split off the holdout: one cut in time for all coins, or a seeded sample of a table without time.
+
+    Parameters
+    ----------
+    frame : DataFrame (rows, ...)
+        Prices, features, or any table. With `timestamp` the cut is in time.
+    fraction : float
+        Share to seal.
+    horizon : str or timedelta, optional
+        From decision to label; used where the frame has a target but no `label_end`.
+    seed : int
+        Seed of the sample, for a table without time.
+    target : str
+        The target column, where the frame has one.
+
+    Returns
+    -------
+    development, sealed : DataFrame
+        Both keep the frame's index, order and columns; together they hold every row once. A development row
+        whose label would be made of a sealed bar keeps its place and loses its label (NaN; `label_end` NaT).
+
+    Raises
+    ------
+    UsageError, DataError
+        As `seal_cut`.
+
+    Examples
+    --------
+    >>> times = pd.date_range("2024-01-01", periods=10, freq="1h", tz="UTC")
+    >>> bars = pd.DataFrame({"coin": "BTC", "timestamp": times, "close": 1.0})
+    >>> [len(part) for part in seal(bars)]
+    [8, 2]
+    """
+    if "timestamp" not in frame.columns:
+        return _seal_table(frame, fraction, seed, target)
+    cut = seal_cut(frame["timestamp"], fraction)
+    before = frame["timestamp"] < cut
+    development, sealed = frame[before].copy(), frame[~before].copy()
+    if target in frame.columns and ("label_end" in frame.columns or horizon is not None):
+        _blank_unknown(development, cut, horizon, target)
+    return development, sealed
+
+
+def _blank_unknown(rows: pd.DataFrame, cut: pd.Timestamp, horizon: str | timedelta | None, target: str) -> None:
+    if "label_end" in rows.columns:
+        end = rows["label_end"]
+    else:
+        end = rows["timestamp"] + _span("horizon", "0h" if horizon is None else horizon)
+    unknown = end >= cut
+    rows.loc[unknown, target] = np.nan
+    if "label_end" in rows.columns:
+        rows.loc[unknown, "label_end"] = pd.NaT
+
+
+def _seal_table(frame: pd.DataFrame, fraction: float, seed: int, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if not 0 < fraction < 1:
+        raise _bad_value("fraction", fraction, "It is the sealed share of the rows, between 0 and 1.")
+    if len(frame) < 2:
+        raise _too_few(len(frame), 1)
+    strata = None
+    if target in frame.columns:
+        codes, classes = pd.factorize(frame[target], use_na_sentinel=False)
+        small = len(classes) <= 20 and np.bincount(codes).min() >= 2
+        sealed_rows = int(np.ceil(len(frame) * fraction))
+        if small and len(classes) <= min(sealed_rows, len(frame) - sealed_rows):
+            strata = codes
+    kept, held = train_test_split(
+        np.arange(len(frame)), test_size=fraction, random_state=seed, shuffle=True, stratify=strata
+    )
+    return frame.iloc[np.sort(kept)].copy(), frame.iloc[np.sort(held)].copy()
+
+
+def _epoch_or_never(times: pd.Series[Any]) -> Positions:
+    """Microseconds since the epoch; NaT becomes the end of time, which no purge lets through."""
+    known = times.notna().to_numpy()
+    never = np.iinfo(np.int64).max
+    return np.where(known, epoch_us(times.fillna(pd.Timestamp(0, tz="UTC"))), never)
+
+
+def _us(span: pd.Timedelta) -> int:
+    return int(span // pd.Timedelta(1, unit="us"))
+
+
+def _span(name: str, value: str | timedelta) -> pd.Timedelta:
+    try:
+        span = pd.Timedelta(value)
+    except (ValueError, TypeError):
+        span = pd.Timedelta(-1, unit="us")
+    if not span >= pd.Timedelta(0):
+        raise _bad_value(name, value, 'It is a length of time such as "1h", not below zero.')
+    return span
+
+
+def _at_least(name: str, value: int, least: int) -> int:
+    if int(value) != value or value < least:
+        raise _bad_value(name, value, f"It is a whole number from {least}.")
+    return int(value)
+
+
+def _bad_value(name: str, value: object, have: str) -> UsageError:
+    return UsageError("usage.value", given=f"{name} was {value!r}.", have=have, try_="Try the default.")
+
+
+def _need_times(features: pd.DataFrame) -> None:
+    missing = [name for name in ("timestamp", "label_end") if name not in features.columns]
+    if missing:
+        raise DataError(
+            "data.no_time",
+            given=f"The frame lacks {' and '.join(missing)}.",
+            have="Walk-forward folds are cut in time and purged by the end of each label.",
+            try_="Try the frame that create_features returns, or TableFolds for rows without time.",
+        )
+
+
+def _too_few(count: int, n_splits: int) -> DataError:
+    return DataError(
+        "data.too_few_rows",
+        given=f"There are {count} rows to cut into {n_splits} folds.",
+        have="Each fold needs rows to learn from, whose labels end before its test block starts.",
+        try_="Try a longer span, a shorter horizon or fewer folds.",
+    )

@@ -1,0 +1,95 @@
+"""The sealed rows: set aside on the host before any code sees them, opened once, counted by rows.
+
+The sandbox of a run never holds these files; they lie in ``sealed/`` of the run's workspace, which is never mounted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from omc_agent.brief import Brief
+from omc_agent.config import Source, Trust
+from omc_agent.errors import RunError
+from omc_agent.sandbox import exchange
+from omc_agent.store.records import SessionManager
+from omc_agent.tools.splits import seal
+
+
+class Vault:
+    """The sealed part of one run.
+
+    Parameters
+    ----------
+    folder : Path
+        ``sealed/`` of the run's workspace.
+    trust : Trust
+        Share that is sealed, and the seed for rows without time.
+    source : Source
+        Names the rows, so that openings are counted over all runs of the store.
+    """
+
+    def __init__(self, folder: Path, trust: Trust, source: Source, store: SessionManager) -> None:
+        self.folder, self.trust, self.source, self.store = folder, trust, source, store
+
+    def seal(self, frame: pd.DataFrame, brief_values: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Cut `frame`; returns development and what may be known of the sealed part.
+
+        Task analysis seals nothing: it predicts nothing, and its span is recorded as seen.
+        """
+        brief = Brief.model_validate(brief_values)
+        has_time = "timestamp" in frame
+        if brief.task == "analysis":
+            facts: dict[str, Any] = {"rows": 0, "sha": None, **_span(frame, "", has_time)}
+            return frame, {**facts, **_span(frame, "development_", has_time), "development_rows": len(frame)}
+        development, sealed = seal(
+            frame,
+            fraction=self.trust.holdout,
+            horizon=brief.horizon,
+            seed=self.trust.seed,
+            **({} if has_time else {"target": brief.target}),
+        )
+        sha = exchange.keep_frame(sealed, self.folder)
+        facts = {"rows": len(sealed), "sha": sha, "development_rows": len(development)}
+        facts.update(_span(sealed, "", has_time), **_span(development, "development_", has_time))
+        return development, facts
+
+    def open(
+        self, run_id: str, branch: str, facts: dict[str, Any], frozen: dict[str, Any]
+    ) -> tuple[pd.DataFrame, int]:
+        """Write the opening, then read the rows; returns them and which opening of these rows this is."""
+        path = self.folder / f"{facts['sha']}.arrow"
+        if not path.exists():
+            raise RunError(
+                "run.not_finished",
+                given="The sealed rows are not there.",
+                have=f"They belong into {self.folder}.",
+                try_="Run the goal again.",
+            )
+        brief = frozen["brief"]
+        opened = self.store.open_sealed(
+            run_id,
+            branch,
+            source=self._source_key(facts),
+            coins=sorted(brief["coins"]),
+            family=brief["target"],
+            start=facts.get("start") or "",
+            end=facts.get("end") or "",
+            frozen=frozen,
+        )
+        return exchange.read_frame(path), opened
+
+    def _source_key(self, facts: dict[str, Any]) -> str:
+        """Names the rows: database and table, or the content of a frame that was handed in."""
+        name = f"frame:{facts['sha']}" if self.source.frames else f"{self.source.db}|{self.source.table}"
+        return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _span(frame: pd.DataFrame, prefix: str, has_time: bool) -> dict[str, str]:
+    if not has_time or frame.empty:
+        return {f"{prefix}start": "", f"{prefix}end": ""}
+    times = frame["timestamp"]
+    return {f"{prefix}start": times.min().isoformat(), f"{prefix}end": times.max().isoformat()}

@@ -1,0 +1,43 @@
+"""The report card: its links and its words."""
+
+from pathlib import Path
+
+from omc_agent.events import ArtifactSaved, RunFinished
+from omc_agent.panels.cards import ReportCard, near_link
+from omc_agent.panels.story import Story
+
+
+def report(path, **kwargs):
+    story = Story(run_id="7f3a")
+    story.handle(ArtifactSaved(name="my report.html", path=str(path), sha256="ab"))
+    story.handle(
+        RunFinished(status="finished", seconds=75.0, cost={"tokens_in": 1000, "tokens_out": 234, "usd": 0.12})
+    )
+    return ReportCard(story, **kwargs)
+
+
+def test_a_file_below_the_working_folder_is_linked_relatively(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    html = report(tmp_path / "out" / "my report.html").html(None)
+    assert 'href="out/my%20report.html"' in html
+
+
+def test_a_file_elsewhere_is_named_with_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    html = report(tmp_path / "there" / "my report.html").html(None)
+    assert "<a " not in html
+    assert "<code>~/there</code>" in html
+    assert near_link(ArtifactSaved(name="x", path="", sha256="")) is None
+
+
+def test_a_link_that_is_handed_in_may_not_be_a_script():
+    assert 'href="/api/x"' in report(Path("/x/y"), link=lambda artifact: "/api/x").html(None)
+    assert "<a " not in report(Path("/x/y"), link=lambda artifact: "javascript:alert(1)").html(None)
+    assert "<a " not in report(Path("/x/y"), link=lambda artifact: "data:text/html,x").html(None)
+
+
+def test_time_tokens_cost_and_variable():
+    text = report(Path("/x/y"), out="mine").text(None)
+    assert text.splitlines() == ["Files: my report.html in /x", "Bound to mine", "1 min 15 s · 1,234 tokens · $0.12"]

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import direction, table
+
+from omc_agent.errors import DataError, UsageError
+from omc_agent.tools.splits import TableFolds, WalkForward, folds_for, seal, seal_cut
+
+
+def panel(bars: int, coins: int, horizon: int, late: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Coins of different length with missing bars and missing labels."""
+    parts = []
+    for coin in range(coins):
+        start = pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(minutes=5 * late * coin)
+        times = pd.date_range(start, periods=bars, freq="5min", unit="us")
+        times = times[rng.random(bars) > 0.1]
+        ends = pd.Series(times + pd.Timedelta(minutes=5 * horizon)).where(rng.random(len(times)) > 0.05)
+        parts.append(pd.DataFrame({"coin": f"C{coin}", "timestamp": times, "label_end": ends.to_numpy()}))
+    frame = pd.concat(parts)
+    frame["label_end"] = pd.to_datetime(frame["label_end"], utc=True)
+    return frame.set_axis(rng.permutation(len(frame)), axis=0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    bars=st.integers(80, 200),
+    coins=st.integers(1, 3),
+    horizon=st.integers(1, 8),
+    n_splits=st.integers(1, 5),
+    embargo=st.integers(0, 3),
+    rolling=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_walk_forward_keeps_its_promises(bars, coins, horizon, n_splits, embargo, rolling, seed):
+    frame = panel(bars, coins, horizon, late=3, rng=np.random.default_rng(seed))
+    gap, window = pd.Timedelta(minutes=5 * embargo), pd.Timedelta(hours=4) if rolling else None
+    folds = list(WalkForward(n_splits, embargo=gap, window=window).split(frame))
+    time, end = frame["timestamp"].array, frame["label_end"].array
+    assert len(folds) == n_splits
+
+    previous_end = None
+    seen: list[int] = []
+    for train, test in folds:
+        start = time[test].min()
+        # No label of a training row ends after the test block starts, less the embargo.
+        assert not pd.isna(end[train]).any()
+        assert end[train].max() + gap <= start
+        assert time[train].max() < start
+        if window is not None:
+            assert time[train].min() >= start - window
+        # All rows of the block's times are in the block, whatever their coin.
+        inside = (time >= start) & (time <= time[test].max())
+        assert set(test) == set(np.flatnonzero(inside))
+        assert previous_end is None or previous_end < start
+        previous_end = time[test].max()
+        seen += list(test)
+    # Blocks are disjoint and cover everything from the first test time on.
+    assert len(seen) == len(set(seen))
+    assert set(seen) == set(np.flatnonzero(time >= time[folds[0][1]].min()))
+    assert previous_end == time.max()
+
+
+def test_purge_drops_exactly_the_overlapping_rows():
+    frame = direction(bars=600)
+    train, test = next(WalkForward(2).split(frame))
+    # Twelve bars ahead: the label of the row 12 bars before the block ends when the block starts.
+    assert train.max() == test.min() - 12
+
+
+def test_expanding_windows_grow_and_rolling_windows_do_not():
+    frame = direction(bars=1200)
+    sizes = [len(train) for train, _ in WalkForward(4).split(frame)]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 2 * sizes[0]
+    rolling = [len(train) for train, _ in WalkForward(4, window="10h").split(frame)]
+    assert max(rolling) == 120 - 12 + 1
+
+
+@pytest.mark.parametrize("values", [{"n_splits": 0}, {"embargo": "-1h"}, {"window": "soon"}])
+def test_walk_forward_refuses_what_it_cannot_do(values):
+    with pytest.raises(UsageError) as caught:
+        WalkForward(**values)
+    assert caught.value.code == "usage.value"
+
+
+def test_walk_forward_needs_times_and_rows():
+    with pytest.raises(DataError) as caught:
+        next(WalkForward().split(table()))
+    assert caught.value.code == "data.no_time"
+    with pytest.raises(DataError) as caught:
+        list(WalkForward(5).split(direction(bars=5)))
+    assert caught.value.code == "data.too_few_rows"
+
+
+def test_a_horizon_longer_than_the_first_block_leaves_nothing_to_train_on():
+    with pytest.raises(DataError) as caught:
+        list(WalkForward(5).split(direction(bars=60)))
+    assert caught.value.code == "data.too_few_rows"
+
+
+def test_splitters_speak_scikit_learns_protocol():
+    from sklearn.dummy import DummyClassifier
+    from sklearn.model_selection import cross_val_score
+
+    frame = direction(bars=600).dropna()
+    scores = cross_val_score(DummyClassifier(), frame, frame["target"], cv=WalkForward(3))
+    assert len(scores) == 3
+
+
+def test_table_folds_are_seeded_stratified_and_complete():
+    frame = table(rows=100)
+    folds = list(TableFolds(4, seed=1).split(frame))
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(100))
+    shares = [frame["target"].iloc[test].mean() for _, test in folds]
+    assert max(shares) - min(shares) < 0.05
+    again = list(TableFolds(4, seed=1).split(frame))
+    other = list(TableFolds(4, seed=2).split(frame))
+    assert all((a[1] == b[1]).all() for a, b in zip(folds, again, strict=True))
+    assert any(len(a[1]) != len(b[1]) or (a[1] != b[1]).any() for a, b in zip(folds, other, strict=True))
+
+
+def test_table_folds_refuse_a_class_rarer_than_folds():
+    frame = pd.DataFrame({"size": range(30), "target": [1.0, 1.0] + [0.0] * 28})
+    with pytest.raises(DataError):
+        list(TableFolds(5).split(frame))
+
+
+def test_folds_for_looks_at_the_frame():
+    assert isinstance(folds_for(direction(bars=100)), WalkForward)
+    assert isinstance(folds_for(table()), TableFolds)
+    assert folds_for(table(), task="regression").stratify is False
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    bars=st.integers(10, 120),
+    coins=st.integers(1, 3),
+    fraction=st.floats(0.05, 0.6),
+    seed=st.integers(0, 99),
+)
+def test_seal_cuts_all_coins_at_one_time(bars, coins, fraction, seed):
+    frame = panel(bars, coins, 3, late=7, rng=np.random.default_rng(seed))
+    frame["target"] = np.where(frame["label_end"].isna(), np.nan, 1.0)
+    development, sealed = seal(frame, fraction)
+    cut = seal_cut(frame["timestamp"], fraction)
+    assert (development["timestamp"] < cut).all()
+    assert (sealed["timestamp"] >= cut).all()
+    assert sorted([*development.index, *sealed.index]) == sorted(frame.index)
+    unique = frame["timestamp"].nunique()
+    assert abs(sealed["timestamp"].nunique() - fraction * unique) <= 1
+    # A label made of a sealed bar is gone, the others stay, and so does every row.
+    known = frame.loc[development.index, "label_end"] < cut
+    assert development["target"].notna().to_numpy().tolist() == known.tolist()
+    assert development["label_end"].notna().to_numpy().tolist() == known.tolist()
+
+
+def test_seal_leaves_the_frame_that_it_was_given_alone():
+    frame = direction(bars=200)
+    before = frame.copy(deep=True)
+    seal(frame)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_seal_blanks_labels_by_horizon_where_label_end_is_missing():
+    frame = direction(bars=200).drop(columns="label_end")
+    development, _ = seal(frame, horizon="1h")
+    assert development["target"].isna().to_numpy().nonzero()[0].tolist() == list(range(148, 160))
+
+
+def test_seal_of_a_table_is_a_seeded_stratified_sample():
+    frame = table(rows=200)
+    development, sealed = seal(frame, 0.25, seed=3)
+    assert (len(development), len(sealed)) == (150, 50)
+    assert abs(development["target"].mean() - sealed["target"].mean()) < 0.02
+    assert development.index.is_monotonic_increasing
+    pd.testing.assert_frame_equal(seal(frame, 0.25, seed=3)[1], sealed)
+    assert not seal(frame, 0.25, seed=4)[1].index.equals(sealed.index)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.2])
+def test_seal_refuses_a_share_that_is_none(fraction):
+    for frame in (direction(bars=100), table()):
+        with pytest.raises(UsageError):
+            seal(frame, fraction)
+
+
+def test_seal_cut_is_the_quantile_of_unique_times():
+    times = pd.Series(pd.date_range("2024-01-01", periods=100, freq="5min", tz="UTC"))
+    crowded = pd.concat([times, times.tail(50), times.tail(50)])
+    assert seal_cut(crowded) == times[80]
+    with pytest.raises(DataError):
+        seal_cut(times.head(1))
