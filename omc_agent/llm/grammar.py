@@ -494,7 +494,7 @@ def _read_cues(draft: _Draft, has_models: bool) -> _Cues:
     compares = "compare" in here or "comparison" in here or "comparing" in here
     explores = not predicts and not will and bool(here & lexicon.EXPLORE or (compares and "whether" not in here))
     for i, low in enumerate(said):
-        if low in lexicon.PREDICT | lexicon.EXPLORE | _PROBABILITY | _NUMBER or (low in _HOW and how):
+        if low in lexicon.PREDICT | lexicon.EXPLORE | _PROBABILITY | _NUMBER or (how and low in _HOW - {"volatile"}):
             words.take(i)
     asks_class = asks_class or bool(opens & {"will", "is", "does", "are"})
     return _Cues(explores, predicts and bool(here & lexicon.PREDICT), asks_class, asks_number, asks_what)
@@ -606,20 +606,21 @@ def _ask_side(draft: _Draft, share: float, said: str) -> None:
 
 
 _BETWEEN = {"past", "historical", "recent", "lagged", "the", "its", "their", "previous", "own", "only", "on", "and"}
-_BETWEEN |= {"raw", "just", ",", "hourly", "daily", "coin", "last"}
+_BETWEEN |= {"raw", "just", "hourly", "daily", "coin", "last"}
 _SOFT = {"positive", "negative", "high", "low", "elevated", "calm", "spike", "spikes", "large", "big", "sign", "way"}
 
 
 def _is_input(words: Words, i: int) -> bool:
     """Whether the word at `i` is something to learn from: "using past returns"."""
     k = i - 1
-    while (
-        k > max(-1, i - 6)
-        and (words.said(k) in _BETWEEN or not words.is_free(k))
-        and words.said(k) not in lexicon.INPUTS
-    ):
+    while k > i - 6 and _is_between(words.said(k)):
         k -= 1
     return words.said(k) in lexicon.INPUTS
+
+
+def _is_between(low: str) -> bool:
+    key = (stem(low),)
+    return low in _BETWEEN or low.upper() in lexicon.COINS or key in lexicon.COIN_NAMES or key in lexicon.TARGETS
 
 
 def _read_target(draft: _Draft, cues: _Cues, threshold: float | None) -> str | None:
@@ -627,10 +628,16 @@ def _read_target(draft: _Draft, cues: _Cues, threshold: float | None) -> str | N
     words, names = draft.words, list[str]()
     for hit in words.hits(lexicon.TARGETS):
         is_data = stem(words.low(hit.stop)) in ("history", "data", "bar", "candle") or words.low(hit.stop) == "table"
-        if names and hit.value not in names and words.said(hit.start - 1) in ("and", "or", ",", "/", "&"):
+        is_data = is_data or _is_input(words, hit.start)
+        if (
+            names
+            and not is_data
+            and hit.value not in names
+            and words.said(hit.start - 1) in ("and", "or", ",", "/", "&")
+        ):
             draft.note(f"One run has one target; {words.text(hit.start, hit.stop)} was left out.")
             words.refuse(hit.start, hit.stop)
-        elif not (is_data or _is_input(words, hit.start)):
+        elif not is_data:
             names.append(hit.value)
             words.take(hit.start, hit.stop)
         elif hit.value in ("price", "return"):

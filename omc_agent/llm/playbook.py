@@ -179,6 +179,16 @@ def _evaluate(situation: Situation) -> Iterator[Move]:
     sign = -1 if models[0]["metric"] in lower_is_better else 1
     best = max(models, key=lambda c: (sign * c["score"], c["name"]))
     yield Move("Put all candidates beside the naive rules, with intervals.", "compare_models", {})
+    ordered = sorted((c for c in models if c["model"] in TUNABLE), key=lambda c: -sign * c["score"])
+    trees = [c for c in ordered if c["model"] in ("xgboost", "gradient_boosting")]
+    if facts.get("rounds_left") and ordered:
+        model = (trees or ordered)[0]["model"]
+        yield Move(
+            f"Defaults are rarely the best of {model.replace('_', ' ')}: search once, in counted trials.",
+            "propose_next",
+            {"next": "tune", "model": model, "why": "one bounded search is left"},
+        )
+        return
     yield Move(
         f"See what {best['name'].replace('_', ' ')} gets right and wrong on the last fold.",
         "evaluate_model",
@@ -189,17 +199,7 @@ def _evaluate(situation: Situation) -> Iterator[Move]:
         "calculate_feature_importance",
         {"features": "features", "model": best["model"], "params": best["params"] or None},
     )
-    ordered = sorted((c for c in models if c["model"] in TUNABLE), key=lambda c: -sign * c["score"])
-    trees = [c for c in ordered if c["model"] in ("xgboost", "gradient_boosting")]
-    if facts.get("rounds_left") and ordered:
-        model = (trees or ordered)[0]["model"]
-        yield Move(
-            f"Defaults are rarely the best of {model.replace('_', ' ')}: search once, in counted trials.",
-            "propose_next",
-            {"next": "tune", "model": model, "why": "one bounded search is left"},
-        )
-    else:
-        yield Move("Nothing is left to try: choose.", "propose_next", {"next": "select", "why": "no search is left"})
+    yield Move("Nothing is left to try: choose.", "propose_next", {"next": "select", "why": "no search is left"})
 
 
 def _tune(situation: Situation) -> Iterator[Move]:

@@ -42,7 +42,6 @@ def reset(state: str = "{}") -> None:
     _state.update(json.loads(state))
     _shell.user_ns.clear()
     _shell.user_ns.update(_base)
-    _shell.displayhook.flush()
 
 
 def bind(name: str, path: str, mapped: bool) -> None:

@@ -25,6 +25,7 @@ class Spares:
     def __init__(self, limits: Limits, prelude: str) -> None:
         self._limits, self._prelude = limits, prelude
         self._coming: asyncio.Task[Child] | None = None
+        self._closed = False
 
     def warm(self) -> None:
         """Begin to start a spare when there is none."""
@@ -32,8 +33,15 @@ class Spares:
             self._coming = asyncio.create_task(self._start())
 
     async def take(self, limits: Limits, prelude: str) -> Child:
-        """Hand out the spare when it has run the same prelude, else a child started now."""
+        """Hand out the spare when it has run the same prelude, else a child started now; begin the next spare."""
         coming, self._coming = self._coming, None
+        try:
+            return await self._hand_out(coming, limits, prelude)
+        finally:
+            if not self._closed:
+                self.warm()
+
+    async def _hand_out(self, coming: asyncio.Task[Child] | None, limits: Limits, prelude: str) -> Child:
         if coming is not None and prelude == self._prelude:
             with contextlib.suppress(SandboxError):
                 child = await coming
@@ -46,7 +54,8 @@ class Spares:
         return child
 
     async def close(self) -> None:
-        """End the spare."""
+        """End the spare, and start no more."""
+        self._closed = True
         coming, self._coming = self._coming, None
         if coming is not None:
             with contextlib.suppress(SandboxError, asyncio.CancelledError):

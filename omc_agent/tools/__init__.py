@@ -31,7 +31,7 @@ _HOST_ONLY = _HOMES["data"]
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 
 # `import *` is what the sandbox does, and the sandbox has no database.
-__all__ = [name for name in _WHERE if name not in _HOST_ONLY]  # noqa: PLE0604
+__all__ = [name for name in _WHERE if name not in _HOST_ONLY]
 
 
 def __getattr__(name: str) -> Any:

@@ -147,7 +147,8 @@ def _prepare(features: pd.DataFrame) -> ColumnTransformer:
 
 def _check_params(model: str, estimator: BaseEstimator, given: Params) -> None:
     inner = estimator.regressor if isinstance(estimator, TransformedTargetRegressor) else estimator
-    unknown = sorted(set(given) - set(inner.get_params()))
+    # XGBoost takes any keyword without a word, so the names are those of an estimator made without any.
+    unknown = sorted(set(given) - set(type(inner)().get_params()))
     if unknown:
         raise _bad_params(model, dict(given), ValueError(f"no parameter {', '.join(unknown)}"))
 

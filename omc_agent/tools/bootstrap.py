@@ -248,7 +248,8 @@ def mean_by_time(values: ArrayLike, timestamp: pd.Series[Any] | None) -> Floats:
     known = ~np.isnan(x)
     if timestamp is None or not known.any():
         return x[known]
-    each = pd.Series(x[known]).groupby(timestamp.to_numpy()[known], sort=True).mean().to_numpy()
+    code, _ = pd.factorize(timestamp[known], sort=True)
+    each = np.bincount(code, weights=x[known]) / np.bincount(code)
     return np.asarray(each - each.mean() + x[known].mean(), dtype=np.float64)
 
 

@@ -267,7 +267,7 @@ def query(sql: str, db: str | None = None, max_rows: int = 100_000) -> pd.DataFr
     Parameters
     ----------
     sql : str
-        One SELECT (or WITH ... SELECT, UNION, VALUES) in the database's dialect.
+        One SELECT (or WITH ... SELECT, UNION) in the database's dialect.
     db : str, optional
         SQLAlchemy URL; by default the environment's ``OMC_AGENT_DB``.
     max_rows : int
@@ -287,11 +287,11 @@ def query(sql: str, db: str | None = None, max_rows: int = 100_000) -> pd.DataFr
     --------
     >>> query("DROP TABLE price_data_5min", "sqlite:////no/such.db")  # doctest: +IGNORE_EXCEPTION_DETAIL
     Traceback (most recent call last):
-    DataError: The query was DROP TABLE price_data_5min.
+    DataError: The database was sqlite:////no/such.db.
     """
-    url = database_url(db)
-    read_only(sql, _dialect(sa.make_url(url).get_backend_name()) if "://" in url else None)
-    return _collect(open_database(url), sa.text(sql.replace(":", r"\:")), max_rows)
+    engine = open_database(database_url(db))
+    read_only(sql, _dialect(engine))
+    return _collect(engine, sa.text(sql.replace(":", r"\:")), max_rows)
 
 
 def clip_query(sql: str, db: str | None, table: str, before: str | pd.Timestamp | None) -> str:
@@ -323,12 +323,11 @@ def clip_query(sql: str, db: str | None, table: str, before: str | pd.Timestamp 
     --------
     >>> clip_query("DELETE FROM bars", "sqlite:////no/such.db", "bars", None)  # doctest: +IGNORE_EXCEPTION_DETAIL
     Traceback (most recent call last):
-    DataError: The query was DELETE FROM bars.
+    DataError: The database was sqlite:////no/such.db.
     """
-    url = database_url(db)
-    dialect = _dialect(sa.make_url(url).get_backend_name()) if "://" in url else None
+    engine = open_database(database_url(db))
+    dialect = _dialect(engine)
     parsed = read_only(sql, dialect)
-    engine = open_database(url)
     found = find_prices_table(engine, table)
     with engine.connect() as connection:
         style = time_style(connection, found)
@@ -426,7 +425,12 @@ def read_only(sql: str, dialect: str | None = None) -> exp.Query:
         raise DataError(
             "data.bad_query", given=shown, have=f"It cannot be parsed: {reason}", try_="Try one SELECT."
         ) from problem
-    acting = [node.name for one in statements for node in one.find_all(exp.Anonymous) if node.name.lower() in _ACTING]
+    called = [
+        node.name if isinstance(node, exp.Anonymous) else node.sql_name()
+        for one in statements
+        for node in one.find_all(exp.Func)
+    ]
+    acting = [name for name in called if name.lower() in _ACTING]
     only = statements[0] if len(statements) == 1 else None
     if isinstance(only, exp.Query) and not acting and only.find(*_WRITES) is None:
         return only
@@ -717,5 +721,6 @@ def _stamp(moment: pd.Timestamp) -> str:
     return f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _dialect(backend: str) -> str:
-    return _DIALECTS.get(backend, backend)
+def _dialect(engine: sa.Engine) -> str:
+    """What sqlglot calls the database's dialect."""
+    return _DIALECTS.get(engine.dialect.name, engine.dialect.name)

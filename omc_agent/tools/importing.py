@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from omc_agent.brief import PRICE_TABLE
 from omc_agent.errors import DataError, UsageError
+from omc_agent.tools.data import as_prices
 from omc_agent.tools.prices_table import (
     NUMBER_ROLES,
     QUOTES,
@@ -178,6 +179,37 @@ def import_bars(path: str | Path, db: str, table: str = PRICE_TABLE, coin: str |
         gaps=count_gaps(kept),
         left_out=[*(str(name) for name in frame.columns if name not in roles.values()), *left_out],
     )
+
+
+def read_bars(path: str | Path, coin: str | None = None) -> pd.DataFrame:
+    """The bars of a file as `prices`, without a database.
+
+    Parameters
+    ----------
+    path, coin
+        As in `import_bars`.
+
+    Returns
+    -------
+    DataFrame (bars, ...)
+        In the shape of `fetch_price_data`; ``attrs`` count duplicates and rows without a readable time.
+
+    Raises
+    ------
+    DataError, UsageError
+        As in `import_bars`.
+
+    Examples
+    --------
+    >>> read_bars("bars.txt")  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    DataError: The file was bars.txt.
+    """
+    file = Path(path)
+    frame = _read_file(file)
+    roles = find_roles(frame.columns)
+    require_roles(roles, frame.columns, f"The file {file.name}")
+    return as_prices(frame, _coin_of(file, roles, coin))
 
 
 def create_table(connection: sa.Connection, table: str, roles: Sequence[str], simulated: bool = False) -> None:

@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from omc_agent.errors import DataError, UsageError
 from omc_agent.tools.algorithms import CLASSIFIERS, REGRESSORS, Params, find_algorithm, make_pipeline
@@ -331,7 +332,8 @@ def _train(features: pd.DataFrame, task: str, model: str, params: Params | None,
 
 
 def _fit(pipeline: Pipeline, X: pd.DataFrame, y: pd.Series[Any]) -> Pipeline:
-    with warnings.catch_warnings():
+    # One thread: folds run side by side, and threads that wait for a busy core cost more than they give.
+    with warnings.catch_warnings(), threadpool_limits(1):
         # A solver at its iteration limit still gives a model, and the score says what it is worth.
         warnings.simplefilter("ignore", ConvergenceWarning)
         pipeline.fit(X, y)
@@ -339,7 +341,7 @@ def _fit(pipeline: Pipeline, X: pd.DataFrame, y: pd.Series[Any]) -> Pipeline:
 
 
 def _raw_prediction(model: Pipeline, X: pd.DataFrame) -> Floats:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.filterwarnings("ignore", message="Found unknown categories")
         if hasattr(model, "predict_proba"):
             return np.asarray(model.predict_proba(X)[:, 1], dtype=np.float64)

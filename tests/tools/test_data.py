@@ -60,7 +60,7 @@ def db(tmp_path):
 def test_bars_are_the_same_however_times_are_stored(tmp_path, style):
     kind, write_time = STYLES[style]
     rows = bars(style=write_time)
-    url = write(tmp_path / "m.db", rows[::-1], f"coin_type TEXT, timestamp {kind}, last DECIMAL(20, 8)")
+    url = write(tmp_path / "m.db", rows[::-1], f"coin_type TEXT, timestamp {kind}, last DECIMAL")
     prices = fetch_price_data(["BTC"], "2024-01-01 12:00", "2024-01-02T12:00Z", url)
     assert list(prices.columns) == ["coin", "timestamp", "close"]
     assert prices.dtypes.astype(str).tolist() == ["str", "datetime64[us, UTC]", "float64"]
@@ -268,7 +268,6 @@ def test_a_query_that_does_more_than_read_is_refused(db, sql):
         (f"WITH one AS (SELECT * FROM {TABLE} WHERE coin_type = 'BTC') SELECT count(*) FROM one", 600),
         ("SELECT 'delete; drop: update' AS text", "delete; drop: update"),
         ("SELECT 1 UNION ALL SELECT 1", 1),
-        ("VALUES (5)", 5),
         ("SELECT last FROM price_data_5min WHERE timestamp = '2024-01-01 00:05:00.000000' LIMIT 1", 101.0),
         ("SELECT '50 %' AS share", "50 %"),
     ],
@@ -293,7 +292,7 @@ def test_a_query_has_a_limit_of_rows(db):
     [
         f"SELECT max(last) FROM {TABLE}",
         f"SELECT max(p.last) FROM {TABLE} AS p",
-        f"SELECT max(b.last) FROM {TABLE} a JOIN {TABLE} b ON a.coin_type = b.coin_type AND a.timestamp = b.timestamp",
+        f"SELECT max(b.last) FROM {TABLE} a JOIN {TABLE} b ON a.timestamp = b.timestamp",
         f"WITH late AS (SELECT * FROM {TABLE}) SELECT max(last) FROM late",
         f"SELECT (SELECT max(last) FROM {TABLE})",
         f"SELECT last FROM {TABLE} UNION SELECT max(last) FROM main.{TABLE} ORDER BY 1 DESC",

@@ -1,0 +1,50 @@
+"""Fixtures that all tests share: homes of their own, a small market, real bars where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL_BARS = Path(os.environ.get("OMC_AGENT_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory, monkeypatch):
+    """Each test has a store of its own, and no setting of the machine it runs on."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith("OMC_AGENT_") and name != "OMC_AGENT_TEST_DATA"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OMC_AGENT_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory) -> str:
+    """URL of the embedded simulated market, 100 days, written once."""
+    from omc_agent.demo import write_demo
+
+    url = f"sqlite:///{tmp_path_factory.mktemp('market') / 'market.db'}"
+    write_demo(url, days=100)
+    return url
+
+
+@pytest.fixture(scope="session")
+def real_bars() -> Path:
+    """The parquet file of real 5-minute bars."""
+    path = REAL_BARS / "binance_5m_10coins_2024.parquet"
+    if not path.exists():
+        pytest.skip(f"real bars are not at {path}; set OMC_AGENT_TEST_DATA to the folder that holds them")
+    return path
+
+
+@pytest.fixture(scope="session")
+def real_market(real_bars, tmp_path_factory) -> str:
+    """URL of a database with the real bars, imported once."""
+    from omc_agent.tools.importing import import_bars
+
+    url = f"sqlite:///{tmp_path_factory.mktemp('real') / 'real.db'}"
+    import_bars(real_bars, url)
+    return url

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from synthetic import direction, returns, table
+
+mpl.use("agg")
+import matplotlib.pyplot as plt
+
+from omc_agent.errors import AgentError
+from omc_agent.tools.evaluation import calculate_feature_importance, compare_models, evaluate_model, recommend
+from omc_agent.tools.metrics import metrics_for
+from omc_agent.tools.modeling import cross_validate_model, train_classification_model, train_regression_model
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def candidate(name, model="xgboost", score=0.55, half=0.03, **more):
+    made = {"name": name, "model": model, "params": {}, "metric": "roc_auc", "baseline": False}
+    return made | {"score": score, "low": score - half, "high": score + half} | more
+
+
+def test_classifiers_are_evaluated_by_all_metrics_of_classes():
+    frame = direction(bars=1200, signal=0.6)
+    found = evaluate_model(train_classification_model(frame.head(700)), frame.tail(450))
+    assert found.columns.tolist() == ["rows", *metrics_for("classification")]
+    assert found["rows"].item() == 438
+    assert found["roc_auc"].item() > 0.55
+    titles = [axes.get_title(loc="left") for axes in plt.gcf().axes]
+    assert titles == ["Confusion at 0.5", "Calibration"]
+    counts = [text.get_text().split("\n")[0] for text in plt.gcf().axes[0].texts]
+    assert sum(int(count.replace(",", "")) for count in counts) == 438
+
+
+def test_regressors_are_evaluated_by_all_metrics_of_values():
+    frame = returns(bars=900)
+    found = evaluate_model(train_regression_model(frame, "ridge"), frame)
+    assert found.columns.tolist() == ["rows", *metrics_for("regression")]
+    assert found.notna().all(axis=None)
+    assert plt.gcf().axes[0].get_xlabel() == "true value"
+    bare = frame.drop(columns=["naive_last", "naive_day"])
+    assert evaluate_model(train_regression_model(bare, "ridge"), bare)["mase"].isna().all()
+
+
+def test_rows_that_cannot_be_scored_are_an_error():
+    frame = direction(bars=300)
+    with pytest.raises(AgentError) as caught:
+        evaluate_model(train_classification_model(frame), frame.assign(target=np.nan))
+    assert caught.value.code == "data.too_few_rows"
+
+
+def test_candidates_come_best_first_with_what_is_within_noise():
+    rows = [
+        candidate("c", score=0.50),
+        candidate("a", score=0.56),
+        candidate("b", score=0.55),
+        candidate("none") | {"score": None, "low": None, "high": None},
+    ]
+    found = compare_models(rows)
+    assert found["name"].tolist() == ["a", "b", "c", "none"]
+    assert found["within_noise_of_best"].tolist() == [True, True, False, False]
+    assert len(plt.get_fignums()) == 1
+
+
+def test_lower_is_better_for_errors():
+    rows = [candidate("a", score=2.0, metric="mae"), candidate("b", score=1.0, metric="mae")]
+    found = compare_models(rows, plot=False)
+    assert found["name"].tolist() == ["b", "a"]
+    assert found["within_noise_of_best"].tolist() == [True, False]
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [candidate("a"), candidate("b", metric="brier")], [candidate("a", metric="luck")]]
+)
+def test_what_cannot_be_compared_is_refused(rows):
+    with pytest.raises(AgentError) as caught:
+        compare_models(rows)
+    assert caught.value.code == "usage.value"
+
+
+def test_the_simplest_model_within_noise_is_recommended():
+    tree, line = candidate("tree", score=0.56), candidate("line", "logistic_regression", score=0.555)
+    found = recommend([tree, line])
+    assert (found["name"], found["within_noise"]) == ("line", True)
+    assert "simpler" in found["why"]
+    clear = recommend([tree, line | {"score": 0.50}])
+    assert (clear["name"], clear["within_noise"]) == ("tree", False)
+
+
+def test_a_baseline_is_named_but_never_recommended():
+    found = recommend([candidate("tree", score=0.55), candidate("last", "last", score=0.6, baseline=True)])
+    assert found["name"] == "tree"
+    assert "not ahead of the naive rule last" in found["why"]
+    with pytest.raises(AgentError):
+        recommend([candidate("last", "last", baseline=True)])
+
+
+@pytest.mark.parametrize("model", ["logistic_regression", "gradient_boosting"])
+def test_the_planted_feature_is_the_important_one(model):
+    found = calculate_feature_importance(direction(bars=2500, signal=0.8), model, n_repeats=3)
+    assert found.columns.tolist() == ["feature", "importance", "low", "high"]
+    assert found["feature"].iloc[0] == "edge"
+    assert found["low"].iloc[0] > 0
+    assert (found["low"] <= found["importance"]).all()
+    assert plt.gcf().axes[0].get_xlabel().startswith("ROC-AUC lost")
+
+
+def test_importance_of_values_and_of_tables():
+    found = calculate_feature_importance(returns(bars=1500, signal=0.8), "ridge", n_repeats=2, plot=False)
+    assert found["feature"].iloc[0] == "edge"
+    words = calculate_feature_importance(table(rows=400), "xgboost", n_repeats=2, plot=False)
+    assert set(words["feature"]) == {"size", "age", "city"}
+    assert words["feature"].iloc[0] == "size"
+
+
+def test_importance_is_seeded():
+    frame = direction(bars=800)
+    found = [
+        calculate_feature_importance(frame, "logistic_regression", n_repeats=2, seed=seed, plot=False)
+        for seed in (1, 1, 2)
+    ]
+    assert found[0].equals(found[1])
+    assert not found[0].equals(found[2])
+
+
+def test_real_candidates_go_through():
+    frame = direction(bars=900)
+    rows = [cross_validate_model(frame, model, n_splits=3)[0] for model in ("constant", "logistic_regression")]
+    assert compare_models(rows)["baseline"].sum() == 1
+    assert recommend(rows)["name"] == "logistic_regression"
