@@ -1,0 +1,75 @@
+# Each target sets up what it needs; `make test` is all that CI calls.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+DONE := $(VENV)/.setup-done
+OUT := demo-output
+PYTEST := $(BIN)/python -m pytest
+# Two cores: numeric libraries of test processes must not fight over them.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: setup system demo lab test test-unit test-browser test-notebooks lint lock clean \
+	bench-goal bench-start bench-fit
+
+setup: $(DONE)
+
+$(DONE): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call apt,python3-venv)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# apt where it may be used; elsewhere say what is missing and go on.
+apt = { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; } || \
+	{ command -v apt-get >/dev/null && sudo -n apt-get update -qq && sudo -n apt-get install -y -qq \
+	--no-install-recommends $(1) >/dev/null; } || echo "please install: $(1)"
+
+system:
+	@command -v chromium >/dev/null || $(call apt,chromium fonts-dejavu-core)
+
+demo: setup
+	@rm -rf $(OUT) && mkdir -p $(OUT)
+	@cp notebooks/01_first_goal.ipynb $(OUT)/
+	@echo "Running notebooks/01_first_goal.ipynb, about a minute ..."
+	@cd $(OUT) && OMC_AGENT_HOME=$(CURDIR)/$(OUT)/home ../$(BIN)/jupyter nbconvert --log-level=ERROR --to notebook \
+		--execute --inplace --ExecutePreprocessor.timeout=600 01_first_goal.ipynb
+	@cd $(OUT) && ../$(BIN)/jupyter nbconvert --log-level=ERROR --to html 01_first_goal.ipynb
+	@OMC_AGENT_HOME=$(CURDIR)/$(OUT)/home $(BIN)/python notebooks/show_result.py $(OUT)
+
+lab: setup
+	cd notebooks && ../$(BIN)/jupyter lab
+
+test: setup system lint test-unit test-browser test-notebooks
+	@$(BIN)/python -m coverage combine -q
+	@$(BIN)/python -m coverage report --fail-under=85 | tail -n 40
+
+test-unit: setup
+	@rm -f .coverage .coverage.*
+	$(PYTEST) tests omc_agent --doctest-modules --ignore=tests/browser --ignore=tests/notebooks --cov --cov-report=
+
+test-browser: setup system
+	$(PYTEST) tests/browser
+
+test-notebooks: setup
+	$(PYTEST) -o filterwarnings= --nbval-lax --nbval-cell-timeout=300 notebooks
+	$(PYTEST) -o filterwarnings= --nbval --nbval-cell-timeout=300 \
+		--nbval-sanitize-with=notebooks/sanitize.cfg tests/notebooks
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: setup
+	$(BIN)/pip-compile -q --upgrade --extra dev --strip-extras --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --no-annotate --no-header -o constraints.txt pyproject.toml
+	sed -i '/^#/d' constraints.txt
+
+bench-goal bench-start bench-fit: setup
+	$(BIN)/python benchmarks/$(subst -,_,$@).py
+
+clean:
+	rm -rf $(OUT) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
