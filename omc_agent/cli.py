@@ -24,7 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        parsed = make_parser().parse_args(words)
+        parsed, unknown = make_parser().parse_known_args(words)
+        if unknown:
+            parsed.parser.error(f"unknown arguments: {' '.join(unknown)}")
         return int(parsed.verb(parsed))
     except AgentError as error:
         if "--json" in words:
@@ -92,7 +94,7 @@ def _add_data_verbs(verbs: Any) -> None:
 
 def _add(verbs: Any, name: str, verb: Verb, about: str) -> argparse.ArgumentParser:
     each: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
-    each.set_defaults(verb=verb)
+    each.set_defaults(verb=verb, parser=each)
     return each
 
 

@@ -53,6 +53,13 @@ class AgentMagics(Magics):
         super().__init__(shell=shell)
         self.settings = AgentSettings(config=shell.config)
 
+    @property
+    def names(self) -> dict[str, Any]:
+        """The notebook's namespace."""
+        assert self.shell is not None
+        names: dict[str, Any] = self.shell.user_ns
+        return names
+
     @line_cell_magic
     def agent(self, line: str, cell: str | None = None) -> Any:
         """Run a goal, or look at runs; ``%agent help`` shows the verbs."""
@@ -81,7 +88,7 @@ class AgentMagics(Magics):
 
         parsed = _cell_parser().parse_args(shlex.split(line))
         out = parsed.out
-        self.shell.user_ns.pop(out, None)  # it must never hold an older run's result
+        self.names.pop(out, None)  # it must never hold an older run's result
         goal = self._fill(cell.strip())
         settings = settings_from(parsed, self.settings)
         frames = {name: self._frame(name) for name in parsed.data}
@@ -99,7 +106,7 @@ class AgentMagics(Magics):
             plan_only=parsed.plan,
         )
         transcript.attach(handle)
-        self.shell.user_ns[out] = handle
+        self.names[out] = handle
         if parsed.bg and there:
             transcript.when_done(lambda: self._bind(out, handle))
             return
@@ -115,7 +122,7 @@ class AgentMagics(Magics):
             raise _lacks_id("resume")
         there = self._somebody_is_there()
         transcript = Transcript(self.shell, interactive=there, out="agent_run")
-        self.shell.user_ns.pop("agent_run", None)
+        self.names.pop("agent_run", None)
         handle = face.resume(
             words[1],
             settings=self.settings,
@@ -125,7 +132,7 @@ class AgentMagics(Magics):
             interactive=there,
         )
         transcript.attach(handle)
-        self.shell.user_ns["agent_run"] = handle
+        self.names["agent_run"] = handle
         await self._wait(handle, "agent_run")
 
     async def _wait(self, handle: Any, out: str) -> None:
@@ -139,7 +146,7 @@ class AgentMagics(Magics):
             while not handle.done() and waited < STOP_SECONDS:
                 await asyncio.sleep(POLL_SECONDS)
                 waited += POLL_SECONDS
-            self.shell.user_ns.pop(out, None)
+            self.names.pop(out, None)
             raise KeyboardInterrupt from None
         self._bind(out, handle)
 
@@ -147,13 +154,13 @@ class AgentMagics(Magics):
         """Bind the result; a failed run leaves the name unset and fails the cell with one line."""
         handle.running.result(0)
         if handle.session.error is not None:
-            self.shell.user_ns.pop(out, None)
+            self.names.pop(out, None)
             if isinstance(handle.session.error, RunStopped):
                 return
             raise handle.session.error
         if handle.status == "parked" and self._somebody_is_there():
             return  # the card says how to go on
-        self.shell.user_ns[out] = handle.result()
+        self.names[out] = handle.result()
 
     # -- verbs --------------------------------------------------------------------------------
 
@@ -234,9 +241,9 @@ class AgentMagics(Magics):
     def _frame(self, name: str) -> Any:
         import pandas as pd
 
-        frame = self.shell.user_ns.get(name)
+        frame = self.names.get(name)
         if not isinstance(frame, pd.DataFrame):
-            frames = [key for key, value in self.shell.user_ns.items() if isinstance(value, pd.DataFrame)]
+            frames = [key for key, value in self.names.items() if isinstance(value, pd.DataFrame)]
             raise UsageError(
                 "usage.value",
                 given=f"-d {name} is not a DataFrame of this notebook.",
@@ -247,7 +254,7 @@ class AgentMagics(Magics):
 
     def _fill(self, text: str) -> str:
         """Fill ``{name}`` from the namespace where `name` exists; every other brace stays as typed."""
-        names = self.shell.user_ns
+        names = self.names
         return _NAME.sub(lambda m: str(names[m.group(1)]) if m.group(1) in names else m.group(0), text)
 
     def _somebody_is_there(self) -> bool:

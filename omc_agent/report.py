@@ -112,7 +112,7 @@ class ReportWriter:
 
 def _span(sealed: Mapping[str, Any], prefix: str) -> str:
     rows = sealed.get(f"{prefix}rows" if prefix else "rows")
-    start, end = sealed.get(f"{prefix}start"), sealed.get(f"{prefix}end")
+    start, end = str(sealed.get(f"{prefix}start") or ""), str(sealed.get(f"{prefix}end") or "")
     return f"{rows:,} rows" + (f", {start[:16]} to {end[:16]} UTC" if start else "")
 
 

@@ -54,6 +54,7 @@ class Vault:
         )
         sha = exchange.keep_frame(sealed, self.folder)
         facts = {"rows": len(sealed), "sha": sha, "development_rows": len(development)}
+        facts["time"] = "timestamp" if has_time else None
         facts.update(_span(sealed, "", has_time), **_span(development, "development_", has_time))
         return development, facts
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
-
 import pandas as pd
 from typing_extensions import TypedDict
 

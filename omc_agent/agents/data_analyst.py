@@ -74,8 +74,8 @@ class FeatureAgent(BaseAgent):
     prompt = """\
 Stage: feature_engineering. For prices call create_features on `bars` (for a volatility class first
 fit_median_volatility: the median is learned from development rows and stored). For a table call prepare_table on
-`rows`. When `leaks` names columns, make the features again and then drop those with drop_columns. Features are causal:
-a row may use its own bar and earlier ones only; every row is kept."""
+`rows`. When `leaks` names columns, make the features again and then drop those with drop_columns. Features are
+causal: a row may use its own bar and earlier ones only; every row is kept."""
 
     def tools(self) -> Sequence[BaseTool]:
         """Features, the fitted median of a volatility class, dropping columns, and free code."""

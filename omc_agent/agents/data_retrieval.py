@@ -20,6 +20,7 @@ from omc_agent.agents.toolbox import answer, cell_key, render_call
 from omc_agent.errors import DataError
 from omc_agent.events import HoldoutSealed, Warned
 from omc_agent.tools import data
+from omc_agent.tools.prices_table import find_roles, parse_times
 
 MAX_QUERY_ROWS = 1_000
 
@@ -49,9 +50,9 @@ class DataRetrievalAgent(BaseAgent):
     title = "Data"
     task = "Fetch the rows that the brief asks for."
     prompt = """\
-Stage: data_retrieval. Look at what there is (get_data_statistics), then fetch with fetch_price_data for prices, or with
-fetch_rows for any other table or for a frame that the person handed in. The last stretch of the rows is sealed on the
-host at that moment; you see and get only development rows. `query` reads development rows of the same table."""
+Stage: data_retrieval. Look at what there is (get_data_statistics), then fetch with fetch_price_data for prices, or
+with fetch_rows for any other table or for a frame that the person handed in. The last stretch of the rows is sealed on
+the host at that moment; you see and get only development rows. `query` reads development rows of the same table."""
 
     def tools(self) -> Sequence[BaseTool]:
         """Host tools: they open the database, so they are not run in the sandbox."""
@@ -140,6 +141,7 @@ async def _fetch_rows(runtime: ToolRuntime[RunContext, Any], why: str = "") -> C
             frame = next(iter(source.frames.values())).reset_index(drop=True)
         else:
             frame = data.fetch_table(brief["table"], source.db)
+        frame = _in_time(frame, brief["target"])
         if brief["task"] != "analysis" and brief["target"] not in frame.columns:
             raise DataError(
                 "data.no_target",
@@ -152,6 +154,15 @@ async def _fetch_rows(runtime: ToolRuntime[RunContext, Any], why: str = "") -> C
     name = next(iter(source.frames), None)
     code = f"rows = {name}.copy()" if name else f"rows = fetch_table({brief['table']!r})"
     return await _finish_fetch(runtime, code, call, "rows")
+
+
+def _in_time(frame: pd.DataFrame, target: str) -> pd.DataFrame:
+    """A table with a time column is put in its order, the column named `timestamp`; others stay as they are."""
+    column = find_roles(str(name) for name in frame.columns).get("time")
+    if column is None or column == target:
+        return frame
+    timed = frame.rename(columns={column: "timestamp"}).assign(timestamp=parse_times(frame[column]))
+    return timed.sort_values("timestamp", kind="stable", ignore_index=True)
 
 
 def _sealed(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any], coins: list[str]) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def _folds(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _search(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
-    return {**_folds(context, state), "trials": context.work.trials}
+    # All trials are kept: the luck of the best is estimated from their out-of-fold predictions together.
+    return {**_folds(context, state), "trials": context.work.trials, "keep_trials": True}
 
 
 def _metric(state: dict[str, Any]) -> str:
@@ -59,9 +60,9 @@ class ModelTrainingAgent(BaseAgent):
     task = "Score the naive rules, then the candidates, by purged walk-forward."
     prompt = f"""\
 Stage: model_training. First score each naive rule ({", ".join(NAIVE)}) with cross_validate_model, then the candidates:
-those the brief names, else all that fit the task and are not avoided. Classification: {", ".join(CLASSIFIERS)}.
-Regression: {", ".join(REGRESSORS)}. A table without time has only the rule `constant`. Folds and seed are fixed by the
-run."""
+those the brief names, else all that fit the task and are not avoided. Classification:
+{", ".join(CLASSIFIERS)}. Regression: {", ".join(REGRESSORS)}.
+A table without time has only the rule `constant`. Folds and seed are fixed by the run."""
 
     def tools(self) -> Sequence[BaseTool]:
         """Walk-forward scoring, plain training to look at one model, free code."""
@@ -114,7 +115,7 @@ same purged folds; the number of trials is fixed by the run and counts against t
                 ("tuned", "tuned_trials", "tuned_oof"),
                 fixed=_search,
                 absorb=_absorb_search,
-                hidden=("n_splits", "seed", "metric", "trials", "space"),
+                hidden=("n_splits", "seed", "metric", "trials", "space", "keep_trials"),
             ).build()
         ]
 

@@ -35,7 +35,7 @@ def check_rows(frame: pd.DataFrame, brief_values: dict[str, Any]) -> None:
                 try_="Choose another coin or span.",
             )
     bar = frame["timestamp"].drop_duplicates().sort_values().diff().median()
-    per_horizon = max(1.0, brief.horizon_span / bar) if pd.notna(bar) else 1.0
+    per_horizon = max(1.0, brief.horizon_span / pd.Timedelta(bar).to_pytimedelta()) if pd.notna(bar) else 1.0
     needed = max(MIN_BARS if per_horizon > 1 else MIN_BARS // 2, int(MIN_HORIZONS * per_horizon))
     if most < needed:
         raise _too_few(most, needed, "bars a coin")

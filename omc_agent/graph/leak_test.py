@@ -31,7 +31,7 @@ async def leak_test(state: AgentState, runtime: Runtime[RunContext]) -> dict[str
         name = state["sealed"]["frame"]
         inputs = await context.load_frame(str(state["frames"][name]["sha"]))
         reference = await context.load_frame(str(state["frames"]["features"]["sha"]))
-        if "timestamp" not in reference:
+        if "timestamp" not in inputs:
             visit.status = "skipped"
             await visit.reason("Rows without time have no future to take away; the test needs a time column.")
             return _done(visit, [])

@@ -14,6 +14,8 @@ from omc_agent.graph.state import OPTIONAL, AgentState
 from omc_agent.graph.visit import visiting
 from omc_agent.tools.evaluation import recommend
 
+DEFAULT_METRIC = {"classification": "roc_auc", "regression": "mae"}
+
 
 async def clarification(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Ask what is ambiguous, at most three questions, each with a default.
@@ -42,6 +44,8 @@ def _answered(brief: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
     """The brief with one field answered; an answer for a field that does not exist changes nothing."""
     if name not in brief:
         return brief
+    if name == "task" and value != brief["task"]:
+        brief = {**brief, "metric": DEFAULT_METRIC.get(str(value), brief["metric"])}
     if isinstance(brief[name], list) and not isinstance(value, list):
         value = [part.strip() for part in str(value).split(",") if part.strip()]
     return {**brief, name: value}

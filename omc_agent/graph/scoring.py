@@ -1,13 +1,15 @@
 """The holdout is opened, once, after the choice is frozen; our code scores it and calls the verdict.
 
 In a fresh sandbox the chosen cells are replayed on development (fit included) and the model is trained; only then
-the sealed bars enter. Labels are made here on the host from the host's own bars, so a child cannot write them.
+the opening is written and the sealed bars enter. Labels are made here on the host from the host's own bars, so a
+child cannot write them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -23,31 +25,55 @@ from omc_agent.graph.visit import Visit, visiting
 from omc_agent.tools import leakage
 from omc_agent.tools.analysis import clean_data
 from omc_agent.tools.features import prepare_table
+from omc_agent.tools.rule import freeze_rule
 from omc_agent.tools.targets import fit_median_volatility, make_target
-from omc_agent.tools.verdict import Verdict, call_verdict, explain
+from omc_agent.tools.tuning import trial_frames
+from omc_agent.tools.verdict import Verdict, call_verdict
+from omc_agent.tools.verdict_words import explain
 
 SIMPLE = {"classification": "logistic_regression", "regression": "ridge"}
-TRAINERS = {"classification": "train_classification_model", "regression": "train_regression_model"}
+
+
+@dataclass
+class Scored:
+    """What became of one opening; `rows` is empty when the replay failed."""
+
+    rows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"target": [], "prediction": []}))
+    leaks: list[Any] = field(default_factory=list)
+    opened: int = 0
+    replay_ok: bool = False
+
+
+@dataclass
+class Case:
+    """All that scoring needs of the run, read once."""
+
+    context: RunContext
+    visit: Visit
+    state: AgentState
+    brief: Brief
+    name: str
+    development: pd.DataFrame
+    features: pd.DataFrame
+    oof: pd.DataFrame
 
 
 async def scoring(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-    """Freeze, open, replay, predict, score."""
+    """Freeze, replay, train, open, predict, score."""
     context, brief = runtime.context, Brief.model_validate(state["brief"])
     async with visiting("scoring", "Scoring", state, context) as visit:
         await visit.reason(
             f"The choice is frozen: {state['choice']['name']}. Replay its cells on development rows in a fresh"
             " sandbox, train it, then open the sealed rows once and score them on the host."
         )
-        frozen = _frozen(state, context)
-        sealed, opened = await context.open_sealed(frozen)
-        name = state["sealed"]["frame"]
-        development = await context.load_frame(str(state["frames"][name]["sha"]))
+        case = await _read_case(context, visit, state, brief)
+        scored = Scored()
         try:
-            scored, leaks = await _score(context, visit, state, brief, development, sealed)
-            verdict = await _verdict(context, state, brief, scored, opened, leaks=bool(leaks), replay_ok=True)
+            await _score(case, scored)
         except SandboxError as error:
+            scored = Scored(opened=scored.opened)
             await visit.tell(Warned(stage=visit.stage, code="replay", text=error.line()))
-            verdict = await _verdict(context, state, brief, None, opened, leaks=False, replay_ok=False)
+        verdict = await _verdict(case, scored)
         headline, sentence = explain(verdict, brief.model_dump())
         values = verdict.model_dump()
         await visit.tell(VerdictCalled(stage=visit.stage, verdict=values, headline=headline, sentence=sentence))
@@ -61,41 +87,42 @@ async def scoring(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, 
         }
 
 
-def _frozen(state: AgentState, context: RunContext) -> dict[str, Any]:
-    """What is fixed before opening, with its fingerprint."""
-    choice = {key: state["choice"][key] for key in ("name", "model", "params")}
-    features = state["frames"]["features"]["sha"]
-    frozen = {"choice": choice, "features": features, "seed": context.trust.seed, "brief": state["brief"]}
+async def _read_case(context: RunContext, visit: Visit, state: AgentState, brief: Brief) -> Case:
+    frames, name = state["frames"], state["sealed"]["frame"]
+    features = await context.load_frame(str(frames["features"]["sha"]))
+    oof = await context.load_frame(str(frames[state["choice"]["oof"]]["sha"]))
+    naive = [column for column in ("naive_last", "naive_day") if column in features]
+    development = await context.load_frame(str(frames[name]["sha"]))
+    return Case(context, visit, state, brief, name, development, features, oof.join(features[naive]))
+
+
+def _frozen(case: Case) -> dict[str, Any]:
+    """What is fixed before opening (choice, features, reference, delta), with its fingerprint."""
+    state, seed = case.state, case.context.trust.seed
+    rule = freeze_rule(case.oof, task=case.brief.task, horizon=_horizon(case), seed=seed)
+    frozen = {
+        "choice": {key: state["choice"][key] for key in ("name", "model", "params")},
+        "features": state["frames"]["features"]["sha"],
+        "seed": seed,
+        "brief": state["brief"],
+        "rule": {"reference": rule.reference, "delta": rule.delta},
+    }
     digest = hashlib.sha256(json.dumps(frozen, sort_keys=True).encode()).hexdigest()
     return {**frozen, "sha256": digest}
 
 
-async def _score(
-    context: RunContext,
-    visit: Visit,
-    state: AgentState,
-    brief: Brief,
-    development: pd.DataFrame,
-    sealed: pd.DataFrame,
-) -> tuple[pd.DataFrame, list[Any]]:
-    """Predictions of the frozen model on the sealed rows, beside labels made on the host."""
-    name, choice = state["sealed"]["frame"], state["choice"]
-    reference = await context.load_frame(str(state["frames"]["features"]["sha"]))
-    joined = pd.concat([development, sealed]).sort_index()  # labels of bars are in the order of coin and time
-    trainer, simple = TRAINERS[brief.task], SIMPLE[brief.task]
-    seed = context.trust.seed
+async def _score(case: Case, scored: Scored) -> None:
+    """Fill `scored`: predictions of the frozen model on the sealed rows, beside labels made on the host."""
+    context, visit, brief = case.context, case.visit, case.brief
+    frozen = _frozen(case)
     async with context.fresh_box() as bench:
-        await bench.replay({name: development}, ["features"], kinds=("transform", "fit"))
-        lines = [
-            f"model = {trainer}(features, model={choice['model']!r}, params={choice['params']!r}, seed={seed})",
-            f"simple = {trainer}(features, model={simple!r}, seed={seed})",
-            "save_model(model, 'model.skops')",
-            "save_model(simple, 'simple.skops')",
-        ]
-        await bench.run("\n".join(lines), key=f"{visit.key}:train", kind="model")
-        # Only now do the sealed bars enter; fit cells are not run again, their recorded state is read.
-        replayed = (await bench.replay({name: joined}, ["features"], kinds=TRANSFORM))["features"]
-        await _check_replay(reference, replayed, brief)
+        await _train(case, bench)
+        # Only now: the opening is written first, a resumed run continues the same one.
+        sealed, scored.opened = await context.open_sealed(frozen)
+        # Labels of bars are in the order of coin and time, so this is the order they had before the cut.
+        joined = pd.concat([case.development, sealed]).sort_index()
+        replayed = (await bench.replay({case.name: joined}, ["features"], kinds=TRANSFORM))["features"]
+        _check_replay(case.features, replayed, brief)
         lines = [
             "predictions = predict(load_model('model.skops'), features).to_frame('prediction')",
             "predictions['simple'] = predict(load_model('simple.skops'), features)",
@@ -103,99 +130,111 @@ async def _score(
         await bench.run("\n".join(lines), key=f"{visit.key}:predict", kind="model")
         predictions = (await bench.get("predictions")).reindex(sealed.index)
         model_file = await bench.take_file("model.skops")
-        leaks = await _sealed_leaks(context, visit, bench, name, joined, replayed, sealed, brief)
+        scored.leaks = await _sealed_leaks(case, bench, joined, replayed, sealed)
     visit.cells = 2
     await context.save_artifact("model.skops", model_file.read_bytes())
-    scored = _label(joined, development.index, brief).reindex(sealed.index)
-    return scored.join(predictions), leaks
+    scored.rows = _label(case, joined).reindex(sealed.index).join(predictions)
+    scored.replay_ok = True
 
 
-async def _check_replay(reference: pd.DataFrame, replayed: pd.DataFrame, brief: Brief) -> None:
-    """Development features must come back within 1e-9 when the sealed rows stand behind them."""
+async def _train(case: Case, bench: Bench) -> None:
+    """Replay on development rows, fit cells included, and train the frozen choice and the simple model."""
+    choice, task, seed = case.state["choice"], case.brief.task, case.context.trust.seed
+    again = await bench.replay({case.name: case.development}, ["features"], kinds=("transform", "fit"))
+    _check_replay(case.features, again["features"], case.brief)
+    trainer = f"train_{task}_model"
+    lines = [
+        f"model = {trainer}(features, model={choice['model']!r}, params={choice['params']!r}, seed={seed})",
+        f"simple = {trainer}(features, model={SIMPLE[task]!r}, seed={seed})",
+        "save_model(model, 'model.skops')",
+        "save_model(simple, 'simple.skops')",
+    ]
+    await bench.run("\n".join(lines), key=f"{case.visit.key}:train", kind="model")
+
+
+def _check_replay(reference: pd.DataFrame, replayed: pd.DataFrame, brief: Brief) -> None:
+    """Development features must come back within 1e-9, also when the sealed rows stand behind them."""
     if list(reference.columns) != list(replayed.columns):
         raise SandboxError(
             "sandbox.replay",
-            given="The replay on development and holdout gave other columns.",
+            given="The replay gave other columns.",
             have=f"{len(reference.columns)} columns before, {len(replayed.columns)} now.",
             try_="Choose columns in a fit cell, and store the choice with save_state.",
         )
-    if "timestamp" not in reference:
-        same = leakage.compare(reference, replayed.reindex(reference.index), None, brief.horizon)
+    if "timestamp" in reference:
+        changed = leakage.compare(reference, replayed, reference["timestamp"].max(), brief.horizon)
     else:
-        same = leakage.compare(reference, replayed, reference["timestamp"].max(), brief.horizon)
-    if same:
+        changed = leakage.compare(reference, replayed.reindex(reference.index), None, brief.horizon)
+    if changed:
         raise SandboxError(
             "sandbox.replay",
-            given=f"{same[0].column} changed when the sealed rows were joined.",
-            have="Features of development rows must not depend on later rows.",
-            try_="A statistic of the whole frame belongs in a fit cell.",
+            given=f"{changed[0].column} is not what it was when the cells are replayed.",
+            have="Features of development rows must not depend on later rows, nor on chance.",
+            try_="A statistic of the whole frame belongs in a fit cell; a random draw needs a seed.",
         )
 
 
 async def _sealed_leaks(
-    context: RunContext,
-    visit: Visit,
-    bench: Bench,
-    name: str,
-    joined: pd.DataFrame,
-    replayed: pd.DataFrame,
-    sealed: pd.DataFrame,
-    brief: Brief,
+    case: Case, bench: Bench, joined: pd.DataFrame, replayed: pd.DataFrame, sealed: pd.DataFrame
 ) -> list[Any]:
     """The leak test again, with cuts inside the holdout: a feature leak scores as well there as in development."""
-    if "timestamp" not in joined:
+    if "timestamp" not in replayed:
         return []
-    cuts = leakage.cut_points(sealed, k=max(4, context.trust.leak_cuts // 2), seed=context.trust.seed)
-    findings = await find_leaks(bench, name, joined, replayed, cuts, brief.horizon)
-    told = [finding.to_dict() for finding in findings]
+    trust = case.context.trust
+    cuts = leakage.cut_points(sealed, k=max(4, trust.leak_cuts // 2), seed=trust.seed)
+    findings = await find_leaks(bench, case.name, joined, replayed, cuts, case.brief.horizon)
     event = LeakTested(
-        stage=visit.stage, where="holdout", cuts=2 * len(cuts), columns=replayed.shape[1], findings=told
+        stage=case.visit.stage,
+        where="holdout",
+        cuts=2 * len(cuts),
+        columns=replayed.shape[1],
+        findings=[{**finding.to_dict(), "text": finding.text()} for finding in findings],
     )
-    await visit.tell(event)
+    await case.visit.tell(event)
     return findings
 
 
-def _label(joined: pd.DataFrame, development: pd.Index[Any], brief: Brief) -> pd.DataFrame:
+def _label(case: Case, joined: pd.DataFrame) -> pd.DataFrame:
     """Labels and naive scores of all rows, made on the host from the host's own bars."""
-    if "close" not in joined or not brief.is_price_target:
-        return prepare_table(joined, brief.target)[["target"]]
+    brief = case.brief
+    if case.name != "prices":
+        time = case.state["sealed"].get("time")
+        classes = prepare_table(case.development, brief.target, time=time).attrs["classes"]
+        table = prepare_table(joined, brief.target, time=time, classes=classes)
+        return table[[name for name in ("timestamp", "target") if name in table]]
     bars = clean_data(joined)
-    threshold = brief.threshold
-    if brief.target == "volatility":
-        threshold = None
-        if brief.task == "classification":
-            threshold = fit_median_volatility(bars.loc[development], brief.horizon)
+    threshold = brief.threshold if brief.target == "threshold" else None
+    if brief.target == "volatility" and brief.task == "classification":
+        threshold = fit_median_volatility(bars.loc[case.development.index], brief.horizon)
     target = make_target(bars, target=brief.target, horizon=brief.horizon, threshold=threshold)
     return bars[["coin", "timestamp"]].join(target)
 
 
-async def _verdict(
-    context: RunContext,
-    state: AgentState,
-    brief: Brief,
-    scored: pd.DataFrame | None,
-    opened: int,
-    *,
-    leaks: bool,
-    replay_ok: bool,
-) -> Verdict:
-    choice = state["choice"]
+async def _verdict(case: Case, scored: Scored) -> Verdict:
+    """By the frozen rule; trials of the search count one each."""
+    state, brief, seed = case.state, case.brief, case.context.trust.seed
+    frames = state["frames"]
     candidates = [c for c in state["candidates"].values() if not c["baseline"]]
-    frames = {c["oof"]: state["frames"][c["oof"]]["sha"] for c in candidates if c["oof"] in state["frames"]}
-    oof = {name: await context.load_frame(str(sha)) for name, sha in frames.items()}
-    features = await context.load_frame(str(state["frames"]["features"]["sha"]))
-    naive = [column for column in ("naive_last", "naive_day") if column in features]
-    development = oof[choice["oof"]].join(features[naive])
-    return call_verdict(
-        scored,
-        development,
+    trials: list[pd.DataFrame] = []
+    for candidate in candidates:
+        oof = await case.context.load_frame(str(frames[candidate["oof"]]["sha"]))
+        trials += trial_frames(oof) or [oof]
+    verdict = call_verdict(
+        scored.rows,
+        case.oof,
         task=brief.task,
-        horizon=brief.horizon,
-        claimed=choice["score"],
+        horizon=_horizon(case),
+        claimed=state["choice"]["score"] if brief.metric == "roc_auc" else None,
         trials=sum(int(c["trials"]) for c in candidates),
-        opened=opened,
-        leak=leaks,
-        replay_ok=replay_ok,
-        seed=context.trust.seed,
-        oof_trials=list(oof.values()),
+        opened=max(scored.opened, 1),
+        leak=bool(scored.leaks),
+        replay_ok=scored.replay_ok,
+        seed=seed,
+        oof_trials=trials,
+        rule=freeze_rule(case.oof, task=brief.task, horizon=_horizon(case), opened=max(scored.opened, 1), seed=seed),
     )
+    return verdict.model_copy(update={"opened": scored.opened})
+
+
+def _horizon(case: Case) -> str | None:
+    return case.brief.horizon if "timestamp" in case.features else None

@@ -46,7 +46,7 @@ def describe_frame(frame: pd.DataFrame, name: str) -> dict[str, Any]:
     ['size', 'y']
     """
     columns = [str(column) for column in frame.columns]
-    plain = {"table": name, "columns": columns, "coins": {}, "newest": None}
+    plain: dict[str, Any] = {"table": name, "columns": columns, "coins": {}, "newest": None}
     if not {"coin", "time", "price"} <= set(find_roles(columns)):
         return plain
     try:
@@ -61,7 +61,7 @@ def describe_frame(frame: pd.DataFrame, name: str) -> dict[str, Any]:
         }
         for coin, bars in prices.groupby("coin", observed=True)
     }
-    minutes = prices["timestamp"].drop_duplicates().sort_values().diff().median()
+    minutes = pd.Timedelta(prices["timestamp"].drop_duplicates().sort_values().diff().median())
     return {
         **plain,
         "coins": coins,
