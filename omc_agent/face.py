@@ -11,6 +11,8 @@ from omc_agent.config import AgentSettings, settings_with
 from omc_agent.engine import Running, the_engine
 from omc_agent.errors import ApprovalNeeded
 from omc_agent.events import Event
+from omc_agent.graph.edges import build_graph
+from omc_agent.llm.offline import OfflineChatModel
 from omc_agent.result import RunResult
 from omc_agent.session import AgentOrchestrator, Session, stored_settings
 
@@ -34,6 +36,7 @@ def warm_up(settings: AgentSettings) -> None:
         orchestrator_for(settings).warm()
 
     the_engine().submit(warm())
+    build_graph(OfflineChatModel())  # imports what the tools are made of, in the caller's thread
 
 
 @dataclasses.dataclass

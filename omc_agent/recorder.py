@@ -30,6 +30,7 @@ from omc_agent.store.records import Row, SessionManager, recorded
 
 Emit = Callable[[Event, str], Any]
 TEXT_CAP = 2_000
+SHOWN_ROWS = 5
 
 
 class Recorder:
@@ -217,8 +218,7 @@ class Recorder:
             if isinstance(thing, pd.DataFrame):
                 if name in into:
                     frames[name] = self._describe(exchange.keep_frame(thing, self.frames))
-                shown = thing.head(8)
-                outputs.append({"text/plain": shown.to_string(), "text/html": shown.to_html(border=0)})
+                outputs.append(_shown(thing))
             else:
                 values[name] = plain(thing)
                 texts.append(f"{name}: {json.dumps(values[name])[:TEXT_CAP]}")
@@ -332,6 +332,21 @@ class ReplayBench:
         folder = self._recorder.workspace / "work"
         sha = await self._box.take_file(name, folder)
         return folder / f"{sha}{Path(name).suffix}"
+
+
+def _shown(frame: pd.DataFrame) -> dict[str, str]:
+    """The first rows as people read them: times to the minute in UTC, six significant digits."""
+    head = frame.head(SHOWN_ROWS).copy()
+    for name in head.columns:
+        if isinstance(head[name].dtype, pd.DatetimeTZDtype):
+            head[name] = head[name].dt.strftime("%Y-%m-%d %H:%M")
+    form: Any = "{:.6g}".format
+    note = f"{len(frame):,} rows, {frame.shape[1]} columns"
+    text = head.to_string(float_format=form)
+    html = head.to_html(border=0, float_format=form)
+    if len(frame) > SHOWN_ROWS:
+        text, html = f"{text}\n{note}", f"{html}<p>{note}</p>"
+    return {"text/plain": text, "text/html": html}
 
 
 def _outcome(row: Row) -> Outcome:

@@ -252,7 +252,7 @@ class Session:
             isolation=ISOLATION,
             isolation_note=ISOLATION_NOTE,
             seed=self.settings.seed,
-            branch=self.branch,
+            branch="" if self.branch == self.id else self.branch,
         )
         await self.ledger.emit(started, "started")
 

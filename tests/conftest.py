@@ -48,3 +48,20 @@ def real_market(real_bars, tmp_path_factory) -> str:
     url = f"sqlite:///{tmp_path_factory.mktemp('real') / 'real.db'}"
     import_bars(real_bars, url)
     return url
+
+
+QUICK = {"trials": 1, "folds": 2, "leak_cuts": 4, "warm_spare": False}
+
+
+@pytest.fixture(scope="session")
+def finished(market, tmp_path_factory):
+    """One whole run on the simulated market, small but complete; read-only for the tests that share it."""
+    import omc_agent
+
+    home = tmp_path_factory.mktemp("finished")
+    return omc_agent.run(
+        "Predict whether ETH rises over the next hour with logistic regression, using the last 40 days",
+        db=market,
+        home=str(home),
+        **QUICK,
+    )

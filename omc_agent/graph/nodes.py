@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from omc_agent.agents.context import RunContext
 from omc_agent.errors import RunError
-from omc_agent.events import ChoiceMade, Warned
+from omc_agent.events import ChoiceMade, StageFinished, Warned
 from omc_agent.graph.state import OPTIONAL, AgentState
 from omc_agent.graph.visit import visiting
 from omc_agent.tools.evaluation import recommend
@@ -23,9 +23,12 @@ async def clarification(state: AgentState, runtime: Runtime[RunContext]) -> dict
     Until a person can answer inline the stated default is taken, and the request and its decision are written down.
     """
     context, questions = runtime.context, state.get("questions") or []
+    if not questions:
+        number = int(state.get("visits", {}).get("clarification", 0)) + 1
+        skipped = StageFinished(stage="clarification", status="skipped", seconds=0.0, cells=0, visit=number)
+        await context.emit(skipped, f"clarification:{number}:skipped")
+        return {"visits": {"clarification": number}, "goto": None, "trouble": None}
     async with visiting("clarification", "Questions", state, context) as visit:
-        if not questions:
-            visit.status = "skipped"
         brief = dict(state["brief"])
         for number, question in enumerate(questions):
             decision = await context.ask(

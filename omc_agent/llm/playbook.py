@@ -56,7 +56,7 @@ def next_move(tools: tuple[str, ...], situation: Situation) -> Move:
             for number, move in enumerate(moves(situation)):
                 if number == done:
                     return move
-            return Move("Done.")
+            return Move("")
     return Move("There is no rule for these tools.")
 
 
@@ -67,7 +67,7 @@ def _understand(situation: Situation) -> Iterator[Move]:
         facts["goal"], market=facts.get("market") or None, table=source.get("table"), target=source.get("target")
     )
     brief = reading.brief
-    said = [f"Read as: {brief.title()}.", *reading.notes]
+    said = [f"Read as: {brief.title()}.", *(note[0].upper() + note[1:] for note in reading.notes if note)]
     if brief.assumed:
         said.append(f"Assumed: {', '.join(brief.assumed)}.")
     if brief.unread:
@@ -106,7 +106,8 @@ def _retrieve(situation: Situation) -> Iterator[Move]:
         )
     arguments = {"coins": brief.coins, "start": brief.start, "end": brief.end}
     yield Move(
-        f"Fetch the bars of {coins}. The last stretch is sealed on the host as they come in.",
+        f"Fetch the bars of {coins}."
+        + ("" if brief.task == "analysis" else " The last stretch is sealed on the host as they come in."),
         "fetch_price_data",
         {name: value for name, value in arguments.items() if value},
     )

@@ -132,7 +132,9 @@ class Panel:
         self.story.handle(event)
         if event.kind in _HEADER_KINDS or (event.kind == "warned" and not stage):
             self._mark("header")
-        if event.kind in _STAGE_KINDS and stage:
+        # A stage that was passed over without beginning has nothing to show.
+        passed = getattr(event, "status", "") == "skipped" and f"stage-{stage}" not in self._cards
+        if event.kind in _STAGE_KINDS and stage and not passed:
             card = self._card(f"stage-{stage}", lambda: StageCard(self.story, stage))
             assert isinstance(card, StageCard)
             card.handle(event)

@@ -144,6 +144,8 @@ class PlainPanel:
         self._say(steps.said(event).text)
 
     def _on_stage_finished(self, event: StageFinished) -> None:
+        if event.status == "skipped" and not event.seconds:
+            return  # passed over without beginning
         ended = [ENDS.get(event.status, "done")]
         cells = [phrases.count(event.cells, "cell")] if event.cells else []
         self._say(" · ".join([*ended, *cells, phrases.duration(event.seconds)]))

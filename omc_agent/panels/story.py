@@ -139,7 +139,10 @@ class Story:
         if self.brief is None:
             return ""
         brief = self.brief.brief
-        taken = [_assumption(str(n), brief[n]) for n in brief.get("assumed") or [] if brief.get(n) not in (None, [])]
+        # An exploration predicts nothing, so what it would have predicted is no assumption.
+        idle = {"target", "metric", "horizon"} if brief.get("task") == "analysis" else set()
+        assumed = [name for name in brief.get("assumed") or [] if name not in idle]
+        taken = [_assumption(str(n), brief[n]) for n in assumed if brief.get(n) not in (None, [])]
         unread = ", ".join(f"“{word}”" for word in brief.get("unread") or [])
         first = f"Assumed: {', '.join(taken)}. " if taken else "Nothing was assumed. "
         return first + (f"Not used of the goal: {unread}." if unread else "Nothing in the goal was left unread.")

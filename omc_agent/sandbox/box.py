@@ -26,6 +26,9 @@ from omc_agent.sandbox import exchange, guard
 from omc_agent.sandbox.cleaning import clean_text
 from omc_agent.sandbox.kernel import Child, Spoken
 
+# Tasks that clear up behind abandoned children; the loop itself keeps only weak references.
+_ending: set[asyncio.Task[None]] = set()
+
 LOST = "The child kernel was replaced: its variables are lost and must be rebuilt; frames put in are still there."
 
 
@@ -156,7 +159,7 @@ class Sandbox:
                 spoken = await self._alive_child().execute(code, limits=limits, hear=hear)
             except asyncio.CancelledError:
                 # Stop: the cell must not go on unseen. The child is replaced when it is next needed.
-                await asyncio.shield(self._drop())
+                self._abandon()
                 raise
             result = _result(spoken, time.monotonic() - start)
             if spoken.died:
@@ -259,8 +262,17 @@ class Sandbox:
         child, self._child = self._child, None
         if child is not None:
             with contextlib.suppress(Exception):
-                await child.kill()
+                child.kill_now()
             await child.end()
+
+    def _abandon(self) -> None:
+        """Kill the child now and clear up behind it: whoever pressed Stop does not wait for that."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill_now()
+            ending = asyncio.create_task(child.end())
+            _ending.add(ending)
+            ending.add_done_callback(_ending.discard)
 
     def _alive_child(self) -> Child:
         if self._child is None:

@@ -148,7 +148,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGINT)
 
-    async def kill(self) -> None:
+    def kill_now(self) -> None:
         """SIGKILL to the whole tree of the child."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
@@ -159,7 +159,7 @@ class Child:
             self._client.stop_channels()
             self._client = None
         if self._manager.has_kernel:
-            await self.kill()
+            self.kill_now()
             with contextlib.suppress(Exception):  # a process that is gone is what we want
                 await self._manager.shutdown_kernel(now=True)
         await asyncio.to_thread(shutil.rmtree, self.folder, True)
@@ -169,7 +169,7 @@ class Child:
             await self.interrupt()
             await asyncio.wait({reader}, timeout=GRACE_SECONDS)
         if not reader.done():
-            await self.kill()
+            self.kill_now()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(asyncio.shield(reader), timeout=1.0)
 

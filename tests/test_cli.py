@@ -1,0 +1,94 @@
+"""``omc-agent`` as a program: stdout, stderr and exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from omc_agent import cli
+
+
+def call(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "omc_agent.cli", *words], capture_output=True, text=True, timeout=200)
+
+
+def test_run_prints_one_json_object_on_stdout_and_the_story_on_stderr(market):
+    done = call("run", "Explore BTC over the last 5 days", "--db", market, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["status"] == "finished"
+    assert told["error"] is None
+    assert "Exploration of BTC" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        (["run", "", "--json"], 2, "goal.empty"),
+        (["run", "Predict BTC", "--nosuchflag", "--json"], 2, "usage.flag"),
+        (["run", "Predict BTC", "--trials", "many", "--json"], 2, "usage.flag"),
+        (["run", "Predict BTC", "--trials", "0", "--json"], 2, "usage.value"),
+        (["run", "Predict BTC", "--db", "nosuchname", "--json"], 2, "usage.value"),
+        (["run", "Predict BTC", "--json"], 1, "data.no_database"),
+        (["run", "Predict BTC", "--model", "ollama:x", "--json"], 1, "model.no_package"),
+    ],
+)
+def test_json_is_printed_also_when_it_fails(words, code, error, capsys):
+    assert cli.main(words) == code
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert told["status"] == "failed"
+    assert told["error"]["code"] == error
+    assert told["error"]["try"]
+
+
+def test_no_package_gives_the_pip_line(capsys):
+    cli.main(["run", "Predict BTC", "--model", "ollama:x"])
+    assert "pip install langchain-ollama" in capsys.readouterr().err
+
+
+def test_plan_prints_brief_and_plan_and_runs_nothing(market, capsys):
+    assert cli.main(["plan", "Predict whether ETH goes up over the next 30 minutes", "--db", market, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["brief"]["horizon"] == "PT30M"
+    assert told["plan"][0]["stage"] == "data_retrieval"
+
+
+def test_plan_needs_no_database(capsys):
+    assert cli.main(["plan", "Predict Bitcoin price", "--json"]) == 0
+    brief = json.loads(capsys.readouterr().out)["brief"]
+    assert (brief["task"], brief["target"], brief["start"]) == ("regression", "price", None)
+
+
+def test_list_show_artifacts_delete(market, capsys):
+    assert cli.main(["run", "Explore XRP over the last 5 days", "--db", market, "--id", "mine", "--json"]) == 0
+    capsys.readouterr()
+    assert cli.main(["list"]) == 0
+    assert "mine" in capsys.readouterr().out
+    assert cli.main(["show", "mine"]) == 0
+    assert "See span, gaps, returns" in capsys.readouterr().out
+    assert cli.main(["artifacts", "mine"]) == 0
+    assert "report.html" in capsys.readouterr().out
+    assert cli.main(["delete", "mine"]) == 0
+    capsys.readouterr()
+    assert cli.main(["show", "mine"]) == 1
+    assert "run.unknown" in capsys.readouterr().err
+
+
+def test_demo_import_and_doctor(tmp_path, capsys):
+    db = f"sqlite:///{tmp_path / 'small.db'}"
+    assert cli.main(["demo", "--db", db, "--days", "3"]) == 0
+    assert "SIMULATED" in capsys.readouterr().out
+    bars = tmp_path / "BTC_bars.csv"
+    bars.write_text("timestamp,open,high,low,close,volume\n2024-01-01 00:00,1,2,1,2,5\n2024-01-01 00:05,2,3,2,3,5\n")
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    assert cli.main(["import", str(bars), "--db", other, "--coin", "BTC"]) == 0
+    assert "2 written" in capsys.readouterr().out
+    assert cli.main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "isolation" in said
+    assert "no wall" in said

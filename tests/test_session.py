@@ -1,0 +1,202 @@
+"""One goal from its sentence to its verdict, and what stays when it goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import omc_agent
+from omc_agent import face
+from omc_agent.config import settings_with
+from omc_agent.errors import DataError, GoalError, ModelError, RunStopped
+from omc_agent.graph.state import STAGES
+from tests.conftest import QUICK
+
+GOAL = "Predict whether ETH rises over the next hour with logistic regression, using the last 40 days"
+
+
+def test_every_stage_is_walked_in_order(finished):
+    names = [stage["name"] for stage in finished.stages]
+    assert [name for name in dict.fromkeys(names)] == [name for name in STAGES if name in names]
+    assert set(names) == set(STAGES)
+    assert {stage["status"] for stage in finished.stages} <= {"ok", "skipped"}
+
+
+def test_the_holdout_never_enters_the_frames(finished):
+    from omc_agent.tools.data import fetch_price_data
+
+    cut = pd.Timestamp(finished._row["summary"]["things"]["sealed"]["start"])
+    everything = fetch_price_data(["ETH"], finished.brief["start"], finished.brief["end"], finished._settings.db)
+    assert (everything["timestamp"] >= cut).sum() == round(0.2 * len(everything))
+    for name in finished.frames:
+        frame = finished.frames[name]
+        if "timestamp" in frame:
+            assert frame["timestamp"].max() < cut, name
+    assert finished.frames["features"]["label_end"].max() < cut
+
+
+def test_the_verdict_has_the_contract_and_baselines_are_scored_first(finished):
+    assert set(finished.verdict) == {
+        "call", "reason", "metric", "score", "reference", "reference_score", "low", "high", "alpha", "delta", "block",
+        "blocks", "smallest_edge", "claimed", "claimed_deflated", "trials", "opened", "beats",
+    }  # fmt: skip
+    assert finished.verdict["opened"] == 1
+    assert [c["name"] for c in finished.candidates][:4] == ["constant", "last", "reversal", "seasonal"]
+    assert finished.metrics["baseline"].tolist()[:5] == [True] * 4 + [False]
+
+
+def test_artifacts_are_there_and_the_report_is_self_contained(finished):
+    names = {a["name"] for a in finished.artifacts}
+    assert {"report.html", "report.md", "metrics.json", "candidates.csv", "model_card.md", "model.skops"} <= names
+    page = finished.report.path.read_text()
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "create_features" in page
+
+
+def test_the_result_as_json_has_the_contract(finished):
+    told = json.loads(json.dumps(finished.to_dict()))
+    assert {"id", "status", "reason", "brief", "stages", "candidates", "verdict", "artifacts", "cost", "warnings",
+            "requests", "error", "seconds"} <= set(told)  # fmt: skip
+    assert set(told["candidates"][0]) == {
+        "name", "model", "params", "score", "low", "high", "folds", "fit_seconds", "baseline"
+    }  # fmt: skip
+    assert set(told["cost"]) == {"tokens_in", "tokens_out", "usd", "calls"}
+
+
+def test_predict_runs_in_a_child_and_gives_the_scored_probabilities(finished, market):
+    from omc_agent.tools.data import fetch_price_data
+
+    bars = fetch_price_data(["ETH"], db=market).tail(700)
+    predicted = finished.predict(bars)
+    assert predicted.index.equals(bars.index)
+    assert predicted.iloc[:200].isna().all()
+    assert predicted.iloc[-100:].between(0, 1).all()
+
+
+def test_load_model_only_knowingly(finished):
+    with pytest.raises(omc_agent.errors.RunError):
+        finished.load_model()
+    assert hasattr(finished.load_model(trust=True), "predict_proba")
+
+
+def test_export_as_notebook_script_and_record(finished, tmp_path):
+    import nbformat
+
+    notebook = nbformat.read(finished.export(tmp_path / "run.ipynb"), as_version=4)
+    assert any("create_features" in cell.source for cell in notebook.cells)
+    assert "cross_validate_model" in finished.export(tmp_path / "run.py").read_text()
+    assert json.loads(finished.export(tmp_path / "run.json").read_text())["id"] == finished.id
+
+
+def test_two_runs_with_one_seed_are_identical(market, tmp_path, finished):
+    again = omc_agent.run(GOAL, db=market, home=str(tmp_path), **QUICK)
+    assert again.verdict == finished.verdict
+    assert again.metrics.drop(columns="fit_seconds").equals(finished.metrics.drop(columns="fit_seconds"))
+    mine = again._row["summary"]["things"]["frames"]
+    theirs = finished._row["summary"]["things"]["frames"]
+    # The table of trials holds how long each fit took; everything else is the same to the last bit.
+    assert {n: r["sha"] for n, r in mine.items() if not n.endswith("_trials")} == {
+        n: r["sha"] for n, r in theirs.items() if not n.endswith("_trials")
+    }
+
+
+def test_opening_the_same_rows_again_is_counted_and_costs_confidence(market, tmp_path):
+    quick = {**QUICK, "tuning_rounds": 0}
+    first = omc_agent.run(GOAL, db=market, home=str(tmp_path), **quick)
+    second = omc_agent.run(GOAL, db=market, home=str(tmp_path), **quick)
+    assert (first.verdict["opened"], second.verdict["opened"]) == (1, 2)
+    assert second.verdict["alpha"] == pytest.approx(first.verdict["alpha"] / 3)
+    assert second.verdict["high"] - second.verdict["low"] > first.verdict["high"] - first.verdict["low"]
+    assert second.verdict["score"] == first.verdict["score"]
+
+
+def test_an_exploration_trains_nothing_and_seals_nothing(market):
+    result = omc_agent.run("Explore DOGE volatility over the last 10 days", db=market, **QUICK)
+    assert result.status == "finished"
+    assert result.verdict is None
+    assert result.candidates == []
+    assert [stage["name"] for stage in result.stages][-3:] == ["data_retrieval", "data_analysis", "reporting"]
+    assert len(result.frames["prices"]) == 2880
+
+
+def test_a_frame_of_ones_own_with_a_target():
+    rng = np.random.default_rng(0)
+    size = rng.normal(size=400)
+    frame = pd.DataFrame({"size": size, "kind": rng.choice(["a", "b"], 400), "sold": (size > 0).astype(int)})
+    result = omc_agent.run("Predict sold with logistic regression", data=frame, target="sold", **QUICK)
+    assert result.verdict["call"] == "edge"
+    assert result.verdict["reference"] == "constant"
+
+
+@pytest.mark.parametrize(
+    ("goal", "change", "kind", "code"),
+    [
+        ("Predict FOOCOIN", {}, DataError, "data.unknown_coin"),
+        ("hello there", {}, GoalError, "goal.unread"),
+        ("   ", {}, GoalError, "goal.empty"),
+        ("Predict BTC since 2030-01-01", {}, DataError, "data.outside_span"),
+        ("Predict BTC", {"db": "sqlite:////no/such/file.db"}, DataError, "data.no_database"),
+        ("Predict BTC", {"table": "nothing"}, DataError, "data.no_table"),
+        ("Predict BTC", {"model": "nosuch:thing"}, ModelError, "model.unknown"),
+        ("Predict BTC over the last 2 hours", {}, DataError, "data.too_few_rows"),
+    ],
+)
+def test_bad_input_is_one_sentence_in_three_parts_and_the_ledger_keeps_it(market, goal, change, kind, code):
+    with pytest.raises(kind) as caught:
+        omc_agent.run(goal, **{"db": market, **QUICK, **change})
+    error = caught.value
+    assert error.code == code
+    assert error.given
+    assert error.try_
+    assert error._render_traceback_() == [error.line()]
+    assert "\n" not in error.line()
+    store = face.orchestrator_for(settings_with(None, warm_spare=False)).store
+    (row,) = store.list()
+    assert row["status"] == "failed"
+    assert row["summary"]["error"]["code"] == code
+    assert store.events(row["id"])[-1].error["code"] == code
+
+
+def test_stop_ends_the_run_and_keeps_what_was_done(market):
+    settings = settings_with(None, db=market, approve="never", **QUICK)
+    handle = face.start(GOAL, settings=settings)
+    for _ in range(600):
+        if handle.stage == "model_training":
+            break
+        asyncio.run(asyncio.sleep(0.05))
+    handle.stop()
+    with pytest.raises(RunStopped):
+        handle.wait()
+    store = handle.session.shared.store
+    assert store.read(handle.id)["status"] == "stopped"
+    assert any(cell["stage"] == "feature_engineering" for cell in store.cells(handle.id))
+
+
+def test_a_stopped_run_goes_on_where_it_was(market):
+    settings = settings_with(None, db=market, approve="never", **QUICK)
+    handle = face.start(GOAL, settings=settings)
+    for _ in range(600):
+        if handle.stage == "model_training":
+            break
+        asyncio.run(asyncio.sleep(0.05))
+    handle.stop()
+    with pytest.raises(RunStopped):
+        handle.wait()
+    before = handle.session.shared.store.cells(handle.id)
+    result = face.resume(handle.id, settings=settings).wait()
+    assert result.status == "finished"
+    numbers = [cell["n"] for cell in result.cells]
+    assert numbers == sorted(set(numbers))
+    assert [c["code"] for c in result.cells][: len(before)] == [row["code"] for row in before]
+
+
+def test_plan_only_runs_nothing(market):
+    settings = settings_with(None, db=market, approve="never", **QUICK)
+    result = face.start(GOAL, settings=settings, plan_only=True).wait()
+    assert result.plan[0]["stage"] == "data_retrieval"
+    assert result.cells == []
