@@ -27,7 +27,9 @@ def write_result(title: str, lines: list[str]) -> None:
     stamp = f"{datetime.date.today().isoformat()}; {machine()}; load {os.getloadavg()[0]:.1f}"
     section = f"## {title}\n\n{stamp}\n\n" + "\n".join(lines) + "\n"
     print(section)
-    old = RESULTS.read_text() if RESULTS.exists() else "# Measured\n\nEach section is what one command printed last.\n"
+    old = (
+        RESULTS.read_text() if RESULTS.exists() else "# Measured\n\nEach section is what one command printed last.\n"
+    )
     head, *rest = old.split("\n## ")
     kept = [part for part in rest if not part.startswith(f"{title}\n")]
     RESULTS.write_text("\n## ".join([head.rstrip() + "\n", *[p.rstrip() + "\n" for p in kept], section[3:]]))

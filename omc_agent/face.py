@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import concurrent.futures
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from omc_agent.config import AgentSettings, settings_with
-from omc_agent.engine import Running, the_engine
+from omc_agent.engine import CLOSE_SECONDS, Running, the_engine
 from omc_agent.errors import ApprovalNeeded
 from omc_agent.events import Event
 from omc_agent.graph.edges import build_graph
@@ -24,9 +27,25 @@ def orchestrator_for(settings: AgentSettings) -> AgentOrchestrator:
     """The orchestrator of that home and store; one a process."""
     key = (str(settings.resolved_home()), settings.store_url(), settings.synchronous)
     with _lock:
+        if not _orchestrators:
+            the_engine()  # registered first, so that it is closed after what lives on it
+            atexit.register(_close_all)
         if key not in _orchestrators:
             _orchestrators[key] = AgentOrchestrator(settings)
         return _orchestrators[key]
+
+
+def _close_all() -> None:
+    """End spare children and remove their folders when the process ends."""
+
+    async def close() -> None:
+        for shared in _orchestrators.values():
+            await shared.close()
+
+    with _lock:
+        if _orchestrators:
+            with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
+                the_engine().submit(close()).result(CLOSE_SECONDS)
 
 
 def warm_up(settings: AgentSettings) -> None:

@@ -184,7 +184,7 @@ class Recorder:
                         "sandbox.replay",
                         given=f"Cell {row['n']} ran before and does not run again: {again.reason or again.error}",
                         have="The stage's cells are replayed after its child was lost.",
-                        try_="%agent restart begins the stage anew.",
+                        try_="%agent show ID shows the cells; run the goal again.",
                     )
         self._laid = (box.generation, entered["stage"], entered["visit"])
         return box

@@ -135,7 +135,7 @@ class Session:
             (self.workspace / "crash.txt").write_text(traceback.format_exc())
             self._end("failed", RunError("run.failed", given=f"{type(error).__name__}: {str(error)[:200]}.",
                       have=f"The traceback is in {self.workspace / 'crash.txt'}.",
-                      try_="%agent doctor --bundle packs it for a report."))  # fmt: skip
+                      try_="Send it with what %agent doctor says."))  # fmt: skip
         finally:
             for task in beside:
                 task.cancel()

@@ -12,7 +12,9 @@ from omc_agent import cli
 
 
 def call(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "omc_agent.cli", *words], capture_output=True, text=True, timeout=200)
+    return subprocess.run(
+        [sys.executable, "-m", "omc_agent.cli", *words], capture_output=True, text=True, timeout=200
+    )
 
 
 def test_run_prints_one_json_object_on_stdout_and_the_story_on_stderr(market):

@@ -158,7 +158,7 @@ async def _fetch_rows(runtime: ToolRuntime[RunContext, Any], why: str = "") -> C
 
 def _in_time(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     """A table with a time column is put in its order, the column named `timestamp`; others stay as they are."""
-    column = find_roles(str(name) for name in frame.columns).get("time")
+    column = find_roles(str(name) for name in frame.columns).get("timestamp")
     if column is None or column == target:
         return frame
     timed = frame.rename(columns={column: "timestamp"}).assign(timestamp=parse_times(frame[column]))

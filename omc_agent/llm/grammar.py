@@ -739,7 +739,9 @@ def _column_task(draft: _Draft, cues: _Cues, column: str | None, number: bool) -
         draft.questions.append(
             Question("target", "Which column is to be predicted?", "The goal names none of them.", options, column)
         )
-    if not number and not cues.asks_class:
+    kind = (draft.market or {}).get("kinds", {}).get(column)
+    number = number or (kind == "number" and not cues.asks_class)
+    if not number and not cues.asks_class and kind is None:
         draft.assume("task")
         draft.questions.append(
             Question(
@@ -866,7 +868,7 @@ def _settle_span(draft: _Draft, span: Span | None, coins: list[str]) -> tuple[st
     """Dates where a newest bar is known, and the span, turned round where it ends before it starts."""
     if span is None:
         return None, None, None
-    newest = newest_bar(draft.market)
+    newest = newest_bar(draft.market, coins)
     turned = _turned(draft, span)
     if newest is None:
         return None, None, turned
@@ -895,13 +897,12 @@ def _turned(draft: _Draft, span: Span) -> Span:
     start, end = span.ends(newest, limit)
     if start is None or start < end:
         return span
-    draft.assume("start", "end")
     if span.end is None:
-        draft.note(f"'{span.words}' starts after the newest bar; the last 90 days are taken.")
-        turned = DEFAULT_SPAN
-    else:
-        turned = span.turned()
-        draft.note(f"'{span.words}' ends before it starts; the two dates are taken the other way round.")
+        draft.note(f"'{span.words}' starts after the newest bar.")
+        return span
+    draft.assume("start", "end")
+    turned = span.turned()
+    draft.note(f"'{span.words}' ends before it starts; the two dates are taken the other way round.")
     start, end = turned.ends(newest, limit)
     if start is None or start >= end:
         draft.note("The span is empty; the last 90 days are taken.")

@@ -224,10 +224,13 @@ class Span:
         tuple of str or None
             Start (inclusive) and end (exclusive), ISO 8601 in UTC; both None where the market has no time.
         """
-        newest = newest_bar(market)
+        newest = newest_bar(market, coins)
         if newest is None:
             return None, None
         start, end = self.bounds(newest, newest + bar_length(market))
+        if start is not None and self.end is None and start >= end:
+            # It begins after the newest bar: keep what was asked, retrieval says what there is.
+            end = start + bar_length(market)
         start = start or oldest_bar(market, coins)
         return (start.isoformat() if start else None), end.isoformat()
 
@@ -235,9 +238,14 @@ class Span:
 DEFAULT_SPAN = Span("the last 90 days", back=timedelta(days=90))
 
 
-def newest_bar(market: Market | None) -> datetime | None:
-    """The open time of the newest bar (UTC), or None."""
-    return _utc(market.get("newest")) if market else None
+def newest_bar(market: Market | None, coins: list[str] | None = None) -> datetime | None:
+    """The open time of the newest bar (UTC), of `coins` where some are named and known, or None."""
+    if not market:
+        return None
+    facts = {coin.upper(): fact for coin, fact in (market.get("coins") or {}).items()}
+    ends = [_utc(facts[coin].get("end")) for coin in coins or [] if coin in facts]
+    known = [end for end in ends if end is not None]
+    return max(known) if known else _utc(market.get("newest"))
 
 
 def oldest_bar(market: Market, coins: list[str] | None = None) -> datetime | None:

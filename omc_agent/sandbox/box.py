@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -97,6 +98,7 @@ class Sandbox:
         self._spares = spares
         self._child: Child | None = None
         self._state: dict[str, Any] = {}
+        self._bound: dict[str, str] = {}  # variable -> file in the child's in/, to be bound again in a new child
         self._busy = asyncio.Lock()
 
     async def __aenter__(self) -> Sandbox:
@@ -229,7 +231,7 @@ class Sandbox:
 
     async def reset(self, state: dict[str, Any] | None = None) -> None:
         """A namespace of exactly the standard imports, with named state for `load_state`."""
-        self._state = dict(state or {})
+        self._state, self._bound = dict(state or {}), {}
         await self._ask(f"reset({json.dumps(self._state)!r})")
 
     async def _export(self, name: str) -> Path:
@@ -242,6 +244,7 @@ class Sandbox:
     async def _bind(self, name: str, path: Path) -> None:
         mapped = path.stat().st_size > exchange.MAPPED_ABOVE
         await self._ask(f"bind({_identifier(name)!r}, {str(path)!r}, {mapped})")
+        self._bound[name] = path.name
 
     async def _ask(self, call: str) -> None:
         async with self._busy:
@@ -253,10 +256,18 @@ class Sandbox:
                     await self._replace()
 
     async def _replace(self) -> None:
-        await self._drop()
-        await self.start()
+        with tempfile.TemporaryDirectory(prefix="omc-kept-") as kept:
+            (self._alive_child().folder / "in").rename(Path(kept, "in"))
+            await self._drop()
+            await self.start()
+            child = self._alive_child()
+            for file in Path(kept, "in").iterdir():
+                shutil.move(file, child.folder / "in" / file.name)
         if self._state:
-            await self._alive_child().ask(f"reset({json.dumps(self._state)!r})")
+            await child.ask(f"reset({json.dumps(self._state)!r})")
+        for name, file_name in self._bound.items():
+            path = child.folder / "in" / file_name
+            await child.ask(f"bind({name!r}, {str(path)!r}, {path.stat().st_size > exchange.MAPPED_ABOVE})")
 
     async def _drop(self) -> None:
         child, self._child = self._child, None

@@ -41,11 +41,13 @@ def clean_text(text: str, cap: int = TEXT_CAP) -> str:
     >>> clean_text("\x1b[31mred\x1b[0m")
     'red'
     """
-    text = _CONTROL.sub("", text[: 4 * cap]) if len(text) > 4 * cap else _CONTROL.sub("", text)
+    if len(text) > 4 * cap:  # the middle is cut anyway, so it is not worth cleaning
+        text = text[: 2 * cap] + text[-2 * cap :]
+    text = _CONTROL.sub("", text)
     if len(text) <= cap:
         return text
     half = cap // 2
-    return f"{text[:half]}\n... {len(text) - cap:,} characters cut ...\n{text[-half:]}"
+    return f"{text[:half]}\n... the middle was cut: characters above {cap:,} ...\n{text[-half:]}"
 
 
 def clean_html(html: str) -> str | None:

@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -100,13 +100,13 @@ class Child:
 
     async def ask(self, call: str) -> None:
         """Run a function of `inside`; raises SandboxError with what it said when it fails."""
-        spoken = await self.execute(f"import omc_agent.sandbox.inside as _i; _i.{call}; del _i", silent=True)
+        # What we ask for is no cell of the person: a short --wall must not end the imports.
+        limits = self.limits
+        limits = replace(limits, wall=max(limits.wall, START_SECONDS), cpu=max(limits.cpu, START_SECONDS))
+        code = f"import omc_agent.sandbox.inside as _i; _i.{call}; del _i"
+        spoken = await self.execute(code, silent=True, limits=limits)
         if spoken.died or spoken.breach or spoken.error:
-            why = (
-                spoken.breach.reason
-                if spoken.breach
-                else (spoken.error or {}).get("message", "the child died")
-            )
+            why = spoken.breach.reason if spoken.breach else (spoken.error or {}).get("message", "the child died")
             raise SandboxError("sandbox.no_frame", given=f"{call.split('(')[0]}: {why}", have="", try_="")
 
     async def execute(
@@ -122,7 +122,10 @@ class Child:
         assert client is not None
         spoken = Spoken()
         watchdog = Watchdog(self.pid, self.folder, limits or self.limits)
-        request = client.execute(code, silent=silent, store_history=not silent, allow_stdin=False)
+        # Without stop_on_error the kernel would drop the next request after a cell that raised.
+        request = client.execute(
+            code, silent=silent, store_history=not silent, allow_stdin=False, stop_on_error=False
+        )
         reader = asyncio.create_task(self._read(client, request, spoken, hear))
         guard = asyncio.create_task(watchdog.watch())
         try:
@@ -181,8 +184,8 @@ class Child:
         while not (replied and idle):
             if not idle:
                 idle = await self._read_iopub(client, request, spoken)
-                if spoken.breach and not stopping:
-                    return
+                if spoken.breach and spoken.breach.status == "output" and not stopping:
+                    return  # only too much output is found here; other breaches are found beside us
                 if hear:
                     hear()
             if not replied and await self._poll_reply(client, request, wait=idle):

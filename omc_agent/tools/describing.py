@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from omc_agent.errors import DataError
 from omc_agent.tools.data import as_prices, fetch_table
@@ -26,7 +27,7 @@ def describe_table(db: str | None, table: str) -> dict[str, Any]:
     Returns
     -------
     dict, ready for JSON
-        `table`, `columns`, `coins` (empty), `newest` (None).
+        `table`, `columns`, `kinds` (column -> ``number`` or ``class``), `coins` (empty), `newest` (None).
 
     Raises
     ------
@@ -34,7 +35,22 @@ def describe_table(db: str | None, table: str) -> dict[str, Any]:
         ``data.no_database`` or ``data.no_table``.
     """
     sample = fetch_table(table, db, max_rows=SAMPLE_ROWS)
-    return {"table": table, "columns": [str(name) for name in sample.columns], "coins": {}, "newest": None}
+    columns = [str(name) for name in sample.columns]
+    return {"table": table, "columns": columns, "kinds": column_kinds(sample), "coins": {}, "newest": None}
+
+
+def column_kinds(frame: pd.DataFrame) -> dict[str, str]:
+    """Whether each column holds classes (text, or two values) or numbers.
+
+    Examples
+    --------
+    >>> column_kinds(pd.DataFrame({"size": [1, 2, 3], "sold": [0, 1, 0], "kind": ["a", "b", "c"]}))
+    {'size': 'number', 'sold': 'class', 'kind': 'class'}
+    """
+    return {
+        str(name): "number" if is_numeric_dtype(column) and column.nunique() > 2 else "class"
+        for name, column in frame.items()
+    }
 
 
 def describe_frame(frame: pd.DataFrame, name: str) -> dict[str, Any]:
@@ -46,8 +62,9 @@ def describe_frame(frame: pd.DataFrame, name: str) -> dict[str, Any]:
     ['size', 'y']
     """
     columns = [str(column) for column in frame.columns]
-    plain: dict[str, Any] = {"table": name, "columns": columns, "coins": {}, "newest": None}
-    if not {"coin", "time", "price"} <= set(find_roles(columns)):
+    kinds = column_kinds(frame.head(SAMPLE_ROWS))
+    plain: dict[str, Any] = {"table": name, "columns": columns, "kinds": kinds, "coins": {}, "newest": None}
+    if not {"coin", "timestamp", "close"} <= set(find_roles(columns)):
         return plain
     try:
         prices = as_prices(frame)

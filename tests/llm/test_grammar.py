@@ -408,10 +408,11 @@ def test_a_clash_of_one_model_leaves_the_others() -> None:
     )
 
 
-def test_a_span_after_the_newest_bar_falls_back_and_says_so() -> None:
+def test_a_span_after_the_newest_bar_stays_as_asked_and_says_so() -> None:
     reading = read_goal("Explore BTC since 2025-01-01", MARKET)
-    assert reading.brief.start == "2024-06-08T04:45:00+00:00"
-    assert "'since 2025-01-01' starts after the newest bar; the last 90 days are taken." in reading.notes
+    assert reading.brief.start == "2025-01-01T00:00:00+00:00"
+    assert reading.brief.end == "2025-01-01T00:05:00+00:00"
+    assert "'since 2025-01-01' starts after the newest bar." in reading.notes
 
 
 def test_there_are_at_most_three_questions_and_the_coin_comes_first() -> None:
