@@ -48,7 +48,8 @@ test: setup system lint test-unit test-browser test-notebooks
 
 test-unit: setup
 	@rm -f .coverage .coverage.*
-	$(PYTEST) tests omc_agent --doctest-modules --ignore=tests/browser --ignore=tests/notebooks --cov --cov-report=
+	$(PYTEST) tests omc_agent --doctest-modules --ignore=tests/browser --ignore=tests/notebooks \
+		--ignore=omc_agent/store/migrations --cov --cov-report=
 
 test-browser: setup system
 	$(PYTEST) tests/browser

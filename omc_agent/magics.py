@@ -209,9 +209,8 @@ class AgentMagics(Magics):
         request = store.find_request(words[0])
         first = store.decide(request["id"], {"type": kind, "why": " ".join(words[1:])}, "notebook")
         said = f"{kind}d" if kind == "approve" else f"{kind}ed"
-        print(
-            f"{request['id']} {said if first else 'was decided before'}; %agent resume {request['session_id']} goes on"
-        )
+        told = said if first else "was decided before"
+        print(f"{request['id']} {told}; %agent resume {request['session_id']} goes on")
 
     def _delete(self, words: list[str]) -> None:
         run_id = self._known(words, "delete")

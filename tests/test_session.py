@@ -21,7 +21,7 @@ GOAL = "Predict whether ETH rises over the next hour with logistic regression, u
 
 def test_every_stage_is_walked_in_order(finished):
     names = [stage["name"] for stage in finished.stages]
-    assert [name for name in dict.fromkeys(names)] == [name for name in STAGES if name in names]
+    assert list(dict.fromkeys(names)) == [name for name in STAGES if name in names]
     assert set(names) == set(STAGES)
     assert {stage["status"] for stage in finished.stages} <= {"ok", "skipped"}
 

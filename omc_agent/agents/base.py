@@ -84,8 +84,8 @@ class _FreeCode(BaseModel):
     code: str = Field(description="plain Python; frames of the stage are variables")
     kind: str = Field(
         "look",
-        description="transform: causal, keeps every row, no statistic of the whole frame; fit: learns named state with"
-        " save_state; look: only shows something",
+        description="transform: causal, keeps every row, no statistic of the whole frame; fit: learns named state"
+        " with save_state; look: only shows something",
     )
     into: list[str] = Field(default_factory=list, description="names of frames or values that the code leaves")
 

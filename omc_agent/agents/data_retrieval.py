@@ -51,8 +51,8 @@ class DataRetrievalAgent(BaseAgent):
     task = "Fetch the rows that the brief asks for."
     prompt = """\
 Stage: data_retrieval. Look at what there is (get_data_statistics), then fetch with fetch_price_data for prices, or
-with fetch_rows for any other table or for a frame that the person handed in. The last stretch of the rows is sealed on
-the host at that moment; you see and get only development rows. `query` reads development rows of the same table."""
+with fetch_rows for any other table or for a frame that the person handed in. The last stretch of the rows is sealed
+on the host at that moment; you see and get only development rows. `query` reads development rows of the same table."""
 
     def tools(self) -> Sequence[BaseTool]:
         """Host tools: they open the database, so they are not run in the sandbox."""

@@ -32,7 +32,8 @@ class ModelEvaluatorAgent(BaseAgent):
     prompt = """\
 Stage: model_evaluation. compare_models shows all candidates with intervals; evaluate_model shows all metrics and the
 errors of one of them on the last fold; calculate_feature_importance shows what the best one lives on. Then call
-propose_next: tune (name the algorithm) when rounds are left and a search may help, else select. Scores here are claims on development rows; nobody has seen the holdout."""
+propose_next: tune (name the algorithm) when rounds are left and a search may help, else select. Scores here are
+claims on development rows; nobody has seen the holdout."""
 
     def tools(self) -> Sequence[BaseTool]:
         """Comparison, one candidate's errors, importances, the proposal."""

@@ -59,8 +59,8 @@ class ModelTrainingAgent(BaseAgent):
     title = "Training"
     task = "Score the naive rules, then the candidates, by purged walk-forward."
     prompt = f"""\
-Stage: model_training. First score each naive rule ({", ".join(NAIVE)}) with cross_validate_model, then the candidates:
-those the brief names, else all that fit the task and are not avoided. Classification:
+Stage: model_training. First score each naive rule ({", ".join(NAIVE)}) with cross_validate_model, then the
+candidates: those the brief names, else all that fit the task and are not avoided. Classification:
 {", ".join(CLASSIFIERS)}. Regression: {", ".join(REGRESSORS)}.
 A table without time has only the rule `constant`. Folds and seed are fixed by the run."""
 

@@ -100,8 +100,8 @@ class PlanningAgent(BaseAgent):
     prompt = """\
 Stage: planning. List the stages that will follow, in the order of the house: data_retrieval, data_analysis,
 feature_engineering, leak_test, model_training, model_evaluation, hyperparameter_tuning, selection, scoring,
-reporting. For task `analysis` only data_retrieval, data_analysis and reporting. For each say in one sentence what will be done
-and why, and its effect: rows read, columns made, models fitted (folds counted), minutes."""
+reporting. For task `analysis` only data_retrieval, data_analysis and reporting. For each say in one sentence what
+will be done and why, and its effect: rows read, columns made, models fitted (folds counted), minutes."""
 
     def tools(self) -> Sequence[BaseTool]:
         """`submit_plan`."""

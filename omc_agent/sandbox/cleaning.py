@@ -68,8 +68,10 @@ def clean_png(data: str) -> str | None:
     """Base64 of a PNG when it is one and has sane dimensions, else None."""
     if len(data) > PNG_CAP:
         return None
+    data = "".join(data.split())
     try:
-        head = base64.b64decode(data, validate=False)[:24]
+        # Strict, for what is no base64 could end the attribute of the page that the picture is put into.
+        head = base64.b64decode(data, validate=True)[:24]
     except (binascii.Error, ValueError):
         return None
     if head[:8] != b"\x89PNG\r\n\x1a\n" or head[12:16] != b"IHDR":
@@ -77,7 +79,7 @@ def clean_png(data: str) -> str | None:
     width, height = int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
     if not (0 < width <= PNG_SIDE and 0 < height <= PNG_SIDE):
         return None
-    return "".join(data.split())
+    return data
 
 
 def clean_bundle(data: dict[str, Any]) -> dict[str, str]:

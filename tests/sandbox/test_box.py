@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ async def box(shared_box):
     return shared_box
 
 
-def test_the_names_of_the_contract_are_there():
+async def test_the_names_of_the_contract_are_there():
     assert CodeSandbox is Sandbox
     assert sandbox.CellResult.__name__ == "CellResult"
     assert Limits() == Limits(
@@ -138,10 +139,8 @@ async def test_code_that_hears_no_interrupt_is_killed_and_told_so(box):
 async def test_asking_for_too_much_memory_is_a_memory_error_and_the_child_goes_on(box):
     await box.run("kept = 8")
     result = await box.run("big = np.ones(2 * 1024**3 // 8)")
-    assert (result.status, result.error["type"]) == ("memory", "MemoryError") or result.error["type"].endswith(
-        "MemoryError"
-    )
     assert result.status == "memory"
+    assert result.error["type"] == "MemoryError"
     assert "--memory" in result.reason
     assert (await box.run("kept")).outputs == [{"text/plain": "8"}]
 
@@ -178,8 +177,8 @@ async def test_a_child_that_leaves_is_killed_replaced_and_says_what_was_lost(box
 
 
 async def test_too_many_threads_are_killed(box):
-    code = "import threading, time\nfor _ in range(300): threading.Thread(target=time.sleep, args=(20,)).start()\n"
-    result = await box.run(code + "time.sleep(20)", limits=with_limits(SMALL, processes=150))
+    code = "import threading, time\nfor _ in range(60): threading.Thread(target=time.sleep, args=(20,)).start()\n"
+    result = await box.run(code + "time.sleep(20)", limits=with_limits(SMALL, processes=40))
     assert result.status == "killed"
     assert "processes limit" in result.reason
 
@@ -343,7 +342,7 @@ async def test_no_variable_of_the_hosts_environment_is_inside(monkeypatch):
     assert "PATH" in seen.text
     assert "very-secret" not in seen.text
     assert "OMC_AGENT" not in seen.text
-    assert str(pytest.importorskip("pathlib").Path.home()) not in seen.text.splitlines()[1]
+    assert str(Path.home()) not in seen.text.splitlines()[1]
 
 
 async def test_a_reset_leaves_the_standard_imports_and_the_named_state_only(shared_box):

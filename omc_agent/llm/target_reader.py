@@ -1,0 +1,189 @@
+"""What a goal is about: its task, and its target where that is made from bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from omc_agent.brief import CLASSIFIERS, ModelName, Task
+from omc_agent.llm import lexicon
+from omc_agent.llm.coin_reader import nearest
+from omc_agent.llm.draft import Draft, Question
+from omc_agent.llm.wishes import is_input
+from omc_agent.llm.words import stem
+
+_PROBABILITY = {"whether", "probability", "chance", "chances", "likelihood", "odds", "classify", "classification"}
+_NUMBER = {"regress", "regression", "level", "levels", "magnitude", "size", "exact", "amount", "number"}
+_HOW = {"much", "many", "high", "low", "far", "volatile", "big", "large", "strongly"}
+_SOFT = {"positive", "negative", "high", "low", "elevated", "calm", "spike", "spikes", "large", "big", "sign", "way"}
+
+
+@dataclass(frozen=True)
+class Cues:
+    """Hints on the task, all over the goal."""
+
+    explores: bool
+    predicts: bool
+    asks_class: bool
+    asks_number: bool
+    asks_what: bool
+
+    @property
+    def is_task(self) -> bool:
+        """Whether the goal says to predict or to explore."""
+        return self.explores or self.predicts
+
+
+def read_cues(draft: Draft, has_models: bool) -> Cues:
+    """Take the words that say what is to be done; an algorithm named asks for a prediction too."""
+    words = draft.words
+    said = [words.low(i) for i in range(len(words))]
+    here = set(said)
+    opens = {said[i] for i in range(len(said)) if i == 0 or words.said(i - 1) in (",", ".", ";", ":")}
+    will = bool(here & {"will", "going", "gonna"})
+    asks_class = bool(here & (_PROBABILITY | {"classifier"}))
+    how = any(a == "how" and b in _HOW for a, b in pairwise(said))
+    asks_number = not asks_class and (bool(here & _NUMBER) or how)
+    asks_what = not asks_class and bool(here & {"what", "what's"})
+    predicts = bool(here & lexicon.PREDICT) or has_models
+    compares = "compare" in here or "comparison" in here or "comparing" in here
+    explores = not predicts and not will and bool(here & lexicon.EXPLORE or (compares and "whether" not in here))
+    for i, low in enumerate(said):
+        if low in lexicon.PREDICT | lexicon.EXPLORE | _PROBABILITY | _NUMBER or (how and low in _HOW - {"volatile"}):
+            words.take(i)
+    asks_class = asks_class or bool(opens & {"will", "is", "does", "are"})
+    return Cues(explores, predicts and bool(here & lexicon.PREDICT), asks_class, asks_number, asks_what)
+
+
+def read_target(draft: Draft, cues: Cues, threshold: float | None) -> str | None:
+    """Which of the targets made from bars the goal is about."""
+    words, names = draft.words, _named_targets(draft)
+    signs = {sign for i in range(len(words)) if (sign := lexicon.move_sign(words.low(i))) is not None}
+    soft = {words.low(i) for i in range(len(words))} & _SOFT
+    target = _pick_target(names, cues, threshold, bool(signs), bool(soft))
+    if target is None:
+        return None
+    for i in range(len(words)):
+        if lexicon.move_sign(words.low(i)) is not None or (
+            words.low(i) in _SOFT and target in ("direction", "volatility")
+        ):
+            words.take(i)
+    if target == "direction" and -1 in signs and 1 not in signs:
+        draft.note("The label is 1 when the close is higher at the horizon; a fall is the same model read as 0.")
+    return target
+
+
+def _named_targets(draft: Draft) -> list[str]:
+    """Targets by their names, without those that are data to learn from; a second one of a list is left out."""
+    words, names = draft.words, list[str]()
+    for hit in words.hits(lexicon.TARGETS):
+        after = words.low(hit.stop)
+        is_data = (
+            stem(after) in ("history", "data", "bar", "candle") or after == "table" or is_input(words, hit.start)
+        )
+        is_listed = words.said(hit.start - 1) in ("and", "or", ",", "/", "&")
+        if is_data:
+            (words.take if hit.value in ("price", "return") else words.refuse)(hit.start, hit.stop)
+        elif names and hit.value not in names and is_listed:
+            draft.note(f"One run has one target; {words.text(hit.start, hit.stop)} was left out.")
+            words.refuse(hit.start, hit.stop)
+        else:
+            names.append(hit.value)
+            words.take(hit.start, hit.stop)
+    return names
+
+
+def _pick_target(names: list[str], cues: Cues, threshold: float | None, moved: bool, soft: bool) -> str | None:
+    if threshold is not None:
+        return "threshold"
+    if "volatility" in names:
+        return "volatility"
+    if "return" in names:
+        return (
+            "direction"
+            if not (cues.asks_number or cues.asks_what) and (soft or (moved and cues.asks_class))
+            else "return"
+        )
+    if "direction" in names:
+        return "direction"
+    if moved:
+        return "return" if cues.asks_number else "direction"
+    return "price" if "price" in names else None
+
+
+def settle_task(
+    draft: Draft,
+    cues: Cues,
+    column: str | None,
+    price_target: str | None,
+    metrics: list[str],
+    models: list[ModelName],
+) -> tuple[Task, str]:
+    """Task and target, each as said, as implied by the other, or as assumed."""
+    number = cues.asks_number or any(metric in lexicon.NUMBER_METRICS for metric in metrics)
+    only_numbers = bool(models) and not set(models) & set(CLASSIFIERS)
+    if column or draft.has_no_time:
+        return _column_task(draft, cues, column, number or only_numbers)
+    if cues.explores:
+        if price_target is None:
+            draft.assume("target")
+        return "analysis", price_target or "direction"
+    if price_target is None:
+        return _default_target(draft, cues, number or only_numbers)
+    if price_target == "volatility":
+        number = number or cues.asks_what
+        if not number and not cues.asks_class:
+            draft.assume("task")
+        if not number:
+            draft.note("Volatility is predicted as a class: above its median over the development rows, or not.")
+        return ("regression" if number else "classification"), price_target
+    return ("regression" if price_target in ("return", "price") else "classification"), price_target
+
+
+def _default_target(draft: Draft, cues: Cues, number: bool) -> tuple[Task, str]:
+    draft.assume("target")
+    if number:
+        draft.note("The goal asks for a number but not for which: the return is taken.")
+        return "regression", "return"
+    if not cues.asks_class:
+        draft.assume("task")
+    draft.questions.append(
+        Question(
+            field="target",
+            question="What is to be predicted?",
+            context="The goal does not say; for a number, write 'return' or 'price' into the goal.",
+            options=["direction", "volatility"],
+            default="direction",
+        )
+    )
+    return "classification", "direction"
+
+
+def _column_task(draft: Draft, cues: Cues, column: str | None, number: bool) -> tuple[Task, str]:
+    if cues.explores:
+        if column is None:
+            draft.assume("target")
+        return "analysis", column or (draft.columns or ["direction"])[-1]
+    if column is None and draft.columns:
+        left = draft.words.left()
+        close = [name for word in left for name in nearest(word, draft.columns)]
+        column = (close or draft.columns)[-1 if not close else 0]
+        draft.assume("target")
+        options = list(dict.fromkeys([column, *draft.columns]))[:6]
+        draft.questions.append(
+            Question("target", "Which column is to be predicted?", "The goal names none of them.", options, column)
+        )
+    kind = (draft.market or {}).get("kinds", {}).get(column)
+    number = number or (kind == "number" and not cues.asks_class)
+    if not number and not cues.asks_class and kind is None:
+        draft.assume("task")
+        draft.questions.append(
+            Question(
+                field="task",
+                question=f"Is {column} a class or a number?",
+                context="The goal does not say.",
+                options=["classification", "regression"],
+                default="classification",
+            )
+        )
+    return ("regression" if number else "classification"), column or "direction"
