@@ -32,7 +32,7 @@ class Market:
         return self._known
 
     def _read(self) -> dict[str, Any]:
-        from omc_agent.tools import data, describing
+        from omc_agent.tools import describing
 
         if self.source.frames:
             name, frame = next(iter(self.source.frames.items()))
@@ -42,7 +42,7 @@ class Market:
                 warnings.simplefilter("ignore")
                 if self.source.target:
                     return describing.describe_table(self.source.db, self.source.table)
-                return data.describe_market(self.source.db, self.source.table)
+                return describing.describe_market(self.source.db, self.source.table)
         except DataError as error:
             if self.optional and error.code == "data.no_database":
                 return {}

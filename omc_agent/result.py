@@ -194,7 +194,7 @@ class RunResult:
         if target.suffix == ".ipynb":
             import nbformat.v4 as v4
 
-            head = "from omc_agent.tools import *\nfrom omc_agent.tools.data import *"
+            head = PRELUDE + "from omc_agent.tools.data import *"
             cells = [v4.new_markdown_cell(f"# {self.goal}"), v4.new_code_cell(head)]  # type: ignore[no-untyped-call]
             cells += [v4.new_code_cell(cell["code"]) for cell in self.cells]  # type: ignore[no-untyped-call]
             target.write_text(json.dumps(v4.new_notebook(cells=cells)))  # type: ignore[no-untyped-call]

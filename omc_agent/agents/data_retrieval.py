@@ -20,7 +20,8 @@ from omc_agent.agents.toolbox import answer, cell_key, render_call
 from omc_agent.errors import DataError
 from omc_agent.events import HoldoutSealed, Warned
 from omc_agent.tools import data
-from omc_agent.tools.prices_table import find_roles, parse_times
+from omc_agent.tools.prices_table import find_roles
+from omc_agent.tools.stored_time import parse_times
 
 MAX_QUERY_ROWS = 1_000
 
@@ -52,7 +53,8 @@ class DataRetrievalAgent(BaseAgent):
     prompt = """\
 Stage: data_retrieval. Look at what there is (get_data_statistics), then fetch with fetch_price_data for prices, or
 with fetch_rows for any other table or for a frame that the person handed in. The last stretch of the rows is sealed
-on the host at that moment; you see and get only development rows. `query` reads development rows of the same table."""
+on the host at that moment; you see and get only development rows. `query` reads development rows of the same
+table."""
 
     def tools(self) -> Sequence[BaseTool]:
         """Host tools: they open the database, so they are not run in the sandbox."""

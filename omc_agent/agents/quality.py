@@ -56,9 +56,9 @@ def quality_warnings(frame: pd.DataFrame, coins: list[str]) -> list[dict[str, An
     if "close" not in frame or "timestamp" not in frame:
         return notes
     there = set(frame["coin"].unique())
-    for coin in coins:
-        if coin not in there:
-            notes.append({"code": "unknown_coin", "text": f"{coin} is not in the table; going on without it."})
+    for asked in coins:
+        if asked not in there:
+            notes.append({"code": "unknown_coin", "text": f"{asked} is not in the table; going on without it."})
     if frame.attrs.get("duplicates"):
         count = frame.attrs["duplicates"]
         notes.append({"code": "duplicates", "text": f"{count:,} rows repeated a bar; the last of each was kept."})

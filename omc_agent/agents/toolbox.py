@@ -20,6 +20,7 @@ from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.events import CandidateScored
 
 REPLY_CAP = 1_900  # every checkpoint saves all messages, so results in them stay small
+ERROR_CAP = 300
 WIDTH = 96
 
 Update = dict[str, Any]
@@ -162,8 +163,12 @@ def answer(outcome: Outcome, runtime: ToolRuntime[RunContext, Any], update: Upda
 
 
 def shorten(about: dict[str, Any]) -> str:
-    """JSON of `about` within the cap: output first loses length, then values."""
+    """JSON of `about` within the cap: an error and output first lose length, then values."""
     text = json.dumps(about)
+    if len(text) > REPLY_CAP and isinstance(about.get("error"), dict):
+        error = {**about["error"], "message": str(about["error"].get("message", ""))[:ERROR_CAP]}
+        about = {**about, "error": error, "reason": str(about.get("reason", ""))[:ERROR_CAP]}
+        text = json.dumps(about)
     if len(text) > REPLY_CAP and about.get("output"):
         spare = max(0, REPLY_CAP - len(text) + len(json.dumps(about["output"])) - 20)
         text = json.dumps({**about, "output": str(about["output"])[: spare // 2]})

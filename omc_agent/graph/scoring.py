@@ -24,8 +24,8 @@ from omc_agent.graph.state import AgentState
 from omc_agent.graph.visit import Visit, visiting
 from omc_agent.tools import leakage
 from omc_agent.tools.analysis import clean_data
-from omc_agent.tools.features import prepare_table
 from omc_agent.tools.rule import freeze_rule
+from omc_agent.tools.table_features import prepare_table
 from omc_agent.tools.targets import fit_median_volatility, make_target
 from omc_agent.tools.tuning import trial_frames
 from omc_agent.tools.verdict import Verdict, call_verdict

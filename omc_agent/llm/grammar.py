@@ -7,11 +7,13 @@ reader took is listed as unread, what was taken without being said is listed as 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from omc_agent.brief import PRICE_TARGETS, Brief, format_duration
 from omc_agent.errors import GoalError
 from omc_agent.llm import lexicon
 from omc_agent.llm.choices import (
+    Algorithms,
     read_indicators,
     read_metrics,
     read_models,
@@ -22,7 +24,7 @@ from omc_agent.llm.coin_reader import default_coins, nearest, read_coins
 from omc_agent.llm.draft import Draft, Question
 from omc_agent.llm.spans import Market, Span
 from omc_agent.llm.table_reader import read_column, read_table
-from omc_agent.llm.target_reader import read_cues, read_target, settle_task
+from omc_agent.llm.target_reader import Cues, read_cues, read_target, settle_task
 from omc_agent.llm.threshold_reader import given_threshold, read_threshold
 from omc_agent.llm.times import default_span, read_times, settle_horizon, settle_span
 from omc_agent.llm.words import STOP, Words
@@ -58,6 +60,24 @@ class Reading:
     def span_days(self) -> float | None:
         """Length of the span in days where that needs no newest bar, else None."""
         return self.span.days if self.span else None
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What the readers took out of the goal."""
+
+    table: str
+    column: str | None
+    algorithms: Algorithms
+    indicators: list[str]
+    metrics: list[str]
+    cues: Cues
+    span: Span | None
+    horizons: list[timedelta]
+    coins: list[str]
+    unknown_coins: list[str]
+    price_target: str | None
+    threshold: float | None
 
 
 def read_goal(
@@ -103,24 +123,6 @@ def read_goal(
     return _settle(draft, heard)
 
 
-@dataclass(frozen=True)
-class _Heard:
-    """What the readers took out of the goal."""
-
-    table: str
-    column: str | None
-    algorithms: Algorithms
-    indicators: list[str]
-    metrics: list[str]
-    cues: Cues
-    span: Span | None
-    horizons: list[timedelta]
-    coins: list[str]
-    unknown_coins: list[str]
-    price_target: str | None
-    threshold: float | None
-
-
 def _hear(draft: Draft, table: str | None, target: str | None) -> _Heard:
     """One reader after another: what one takes, the next no longer sees."""
     table_name, named_table = read_table(draft, table)
@@ -136,18 +138,18 @@ def _hear(draft: Draft, table: str | None, target: str | None) -> _Heard:
     if target in PRICE_TARGETS and not column:
         price_target, threshold = target, given_threshold(draft, str(target), threshold)
     return _Heard(
-        table_name,
-        column,
-        algorithms,
-        indicators,
-        metrics,
-        cues,
-        span,
-        horizons,
-        coins,
-        unknown,
-        price_target,
-        threshold,
+        table=table_name,
+        column=column,
+        algorithms=algorithms,
+        indicators=indicators,
+        metrics=metrics,
+        cues=cues,
+        span=span,
+        horizons=horizons,
+        coins=coins,
+        unknown_coins=unknown,
+        price_target=price_target,
+        threshold=threshold,
     )
 
 

@@ -125,6 +125,8 @@ def _open_at(words: Words, i: int, bar: timedelta) -> Found | None:
     if found is None or side is None:
         return None
     stop, point = found
+    if low in _OPEN_START and point == Ago(timedelta(0)):  # "two hours from now" is a horizon
+        return None
     edge = Edge(point, "after" if side == "after" else "first")
     if low in _OPEN_END:
         return stop, Span(words.text(i, stop), end=edge)

@@ -15,6 +15,7 @@ from omc_agent.llm.words import stem
 _PROBABILITY = {"whether", "probability", "chance", "chances", "likelihood", "odds", "classify", "classification"}
 _NUMBER = {"regress", "regression", "level", "levels", "magnitude", "size", "exact", "amount", "number"}
 _HOW = {"much", "many", "high", "low", "far", "volatile", "big", "large", "strongly"}
+_DATA = {"history", "data", "bar", "candle"}
 _SOFT = {"positive", "negative", "high", "low", "elevated", "calm", "spike", "spikes", "large", "big", "sign", "way"}
 
 
@@ -78,9 +79,7 @@ def _named_targets(draft: Draft) -> list[str]:
     words, names = draft.words, list[str]()
     for hit in words.hits(lexicon.TARGETS):
         after = words.low(hit.stop)
-        is_data = (
-            stem(after) in ("history", "data", "bar", "candle") or after == "table" or is_input(words, hit.start)
-        )
+        is_data = stem(after) in _DATA or after == "table" or is_input(words, hit.start)
         is_listed = words.said(hit.start - 1) in ("and", "or", ",", "/", "&")
         if is_data:
             (words.take if hit.value in ("price", "return") else words.refuse)(hit.start, hit.stop)

@@ -16,17 +16,8 @@ _BEFORE_NOUN = lexicon.INPUTS | {"a", "an", "the", "of", "on", "two", "both", "i
 _BEFORE = {"by", "of", "a", "an", "at", "least", "more", "than", "over", "about", "around", "roughly", "some", "the"}
 _BEFORE |= {"above", "below", "beyond", "in", "price", "value", "it", "its", "or", "greater", "another", "to"}
 _AFTER = {"or", "more", "in", "a", "price", "to", "the"}
-_BEYOND = {
-    "exceed": 1,
-    "exceeds": 1,
-    "above": 1,
-    "over": 1,
-    "greater": 1,
-    "more": 1,
-    "below": -1,
-    "under": -1,
-    "less": -1,
-}
+_BEYOND = {"exceed": 1, "exceeds": 1, "above": 1, "over": 1, "greater": 1, "more": 1}
+_BEYOND |= {"below": -1, "under": -1, "less": -1}
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ class Child:
                     return  # only too much output is found here; other breaches are found beside us
                 if hear:
                     hear()
-            if not replied and await self._poll_reply(client, request, wait=idle):
+            if not replied and await self._poll_reply(client, request, spoken, wait=idle):
                 replied = True
             if not await self.alive():
                 spoken.died = True
@@ -205,13 +205,18 @@ class Child:
             return False
         return _take(message, spoken, self.limits.output)
 
-    async def _poll_reply(self, client: AsyncKernelClient, request: str, *, wait: bool) -> bool:
+    async def _poll_reply(self, client: AsyncKernelClient, request: str, spoken: Spoken, *, wait: bool) -> bool:
         try:
             message = await client.get_shell_msg(timeout=0.25 if wait else 0)
         except Empty:
             return False
-        parent = message.get("parent_header", {})
-        return bool(parent.get("msg_id") == request)
+        if message.get("parent_header", {}).get("msg_id") != request:
+            return False
+        content = message.get("content", {})
+        if content.get("status") == "error" and spoken.error is None:
+            # Short of memory, IPython fails to format what the cell raised, and says so in the reply only.
+            _take({"msg_type": "error", "content": content}, spoken, 0)
+        return True
 
 
 def _take(message: dict[str, Any], spoken: Spoken, cap: int) -> bool:

@@ -30,28 +30,29 @@ class Spares:
     def warm(self) -> None:
         """Begin to start a spare when there is none."""
         if self._coming is None:
-            self._coming = asyncio.create_task(self._start())
+            self._coming = asyncio.create_task(_started(self._limits, self._prelude))
 
     async def take(self, limits: Limits, prelude: str) -> Child:
         """Hand out the spare when it has run the same prelude, else a child started now; begin the next spare."""
+        if prelude != self._prelude:
+            return await _started(limits, prelude)
         coming, self._coming = self._coming, None
         try:
-            return await self._hand_out(coming, limits, prelude)
+            return await self._hand_out(coming, limits)
         finally:
             if not self._closed:
                 self.warm()
 
-    async def _hand_out(self, coming: asyncio.Task[Child] | None, limits: Limits, prelude: str) -> Child:
-        if coming is not None and prelude == self._prelude:
+    async def _hand_out(self, coming: asyncio.Task[Child] | None, limits: Limits) -> Child:
+        if coming is not None:
             with contextlib.suppress(SandboxError):
                 child = await coming
                 if await child.alive():
                     child.limits = limits
                     set_rlimits(child.pid, limits)
                     return child
-        child = Child(limits)
-        await child.start(prelude)
-        return child
+                await child.end()
+        return await _started(limits, self._prelude)
 
     async def close(self) -> None:
         """End the spare, and start no more."""
@@ -62,7 +63,8 @@ class Spares:
                 child = await coming
                 await child.end()
 
-    async def _start(self) -> Child:
-        child = Child(self._limits)
-        await child.start(self._prelude)
-        return child
+
+async def _started(limits: Limits, prelude: str) -> Child:
+    child = Child(limits)
+    await child.start(prelude)
+    return child

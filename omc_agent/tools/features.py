@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from omc_agent.errors import DataError, UsageError
-from omc_agent.tools.analysis import calculate_technical_indicators, indicator_columns
-from omc_agent.tools.targets import DAY, Bars, Floats, RunWindow, make_target
+from omc_agent.errors import UsageError
+from omc_agent.tools.bars import DAY, Bars, Floats, floats, roll
+from omc_agent.tools.indicators import calculate_technical_indicators, indicator_columns
+from omc_agent.tools.targets import make_target
 
 _MICROSECONDS_A_DAY = 86_400_000_000
 
@@ -107,57 +107,6 @@ def feature_columns(features: pd.DataFrame) -> list[str]:
     return [name for name in features.columns if name not in kept and not str(name).startswith("naive_")]
 
 
-def prepare_table(
-    frame: pd.DataFrame, target: str, time: str | None = None, classes: Sequence[Any] | None = None
-) -> pd.DataFrame:
-    """A features frame of any table that already holds its target.
-
-    Parameters
-    ----------
-    frame : DataFrame (rows, columns)
-        Any table. Booleans, whole numbers and Decimals become float64, further times become days since 1970
-        (UTC); text and categories stay as they are.
-    target : str
-        The column to predict. A target of text, categories or booleans, or with exactly two distinct values,
-        is a classification target: its classes in sorted order become 0.0, 1.0, ... (so ``no`` is 0.0 and
-        ``yes`` 1.0). Other numbers stay. NaN stays NaN.
-    time : str, optional
-        A column of times (naive is UTC). It becomes `timestamp`, the rows are sorted by it (labels kept), and
-        `label_end` is `timestamp`: the label is taken to be known at its row's time.
-    classes : sequence, optional
-        The classes in order, when a part of a table must be coded as the whole was.
-
-    Returns
-    -------
-    DataFrame, rows and index of `frame`
-        [`timestamp`, `label_end`,] the features, `target` last. ``attrs["classes"]`` lists the classes, or is
-        None for regression.
-
-    Raises
-    ------
-    DataError
-        ``data.no_target`` when the target is not there; ``data.no_time`` when the time cannot be read.
-
-    Examples
-    --------
-    >>> made = prepare_table(pd.DataFrame({"sold": ["yes", "no"], "size": [3, 4]}), "sold")
-    >>> made.to_dict("list"), made.attrs["classes"]
-    ({'size': [3.0, 4.0], 'target': [1.0, 0.0]}, ['no', 'yes'])
-    """
-    _check_table(frame, target, time)
-    label, found = _code_target(frame[target], classes)
-    made: dict[str, pd.Series[Any]] = {}
-    if time is not None:
-        stamp = _read_time(frame[time], time)
-        made |= {"timestamp": stamp, "label_end": stamp.where(label.notna())}
-    made |= {str(name): _plain(frame[name]) for name in frame.columns if name not in (target, time)}
-    table = pd.DataFrame(made | {"target": label}, index=frame.index)
-    if time is not None:
-        table = table.sort_values("timestamp", kind="stable")
-    table.attrs["classes"] = found
-    return table
-
-
 def drop_columns(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """The features frame without some of its feature columns, such as those that the leak test named.
 
@@ -181,7 +130,7 @@ def drop_columns(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame
 
 
 def _returns(prices: pd.DataFrame, bars: Bars, lags: Sequence[int], windows: Sequence[int]) -> dict[str, Floats]:
-    close = _column(prices, "close")
+    close = floats(prices, "close")
     log = np.log(np.where(close > 0, close, np.nan))
     one = bars.log_returns(np.where(close > 0, close, np.nan))
     position = np.arange(len(log))
@@ -192,9 +141,9 @@ def _returns(prices: pd.DataFrame, bars: Bars, lags: Sequence[int], windows: Seq
         made[f"ret_{lag}"][inside] = log[inside] - log[inside - lag]
     for length in windows:
         window = bars.window(length)
-        made[f"mean_{length}"] = _roll(one, window, "mean")
-        made[f"std_{length}"] = _roll(one, window, "std")
-        away, scale = log - _roll(log, window, "mean"), _roll(log, window, "std")
+        made[f"mean_{length}"] = roll(one, window, "mean")
+        made[f"std_{length}"] = roll(one, window, "std")
+        away, scale = log - roll(log, window, "mean"), roll(log, window, "std")
         # Below a relative 1e-12 a standard deviation of logs is rounding, not movement.
         still = scale < 1e-12
         made[f"z_{length}"] = np.where(still, 0.0, away / np.where(still, 1.0, scale))
@@ -206,16 +155,16 @@ def _activity(prices: pd.DataFrame, bars: Bars, windows: Sequence[int]) -> dict[
     made: dict[str, Floats] = {}
     there = set(prices.columns)
     if {"high", "low"} <= there:
-        width = _ratio(_column(prices, "high") - _column(prices, "low"), _column(prices, "close"), np.nan)
+        width = _ratio(floats(prices, "high") - floats(prices, "low"), floats(prices, "close"), np.nan)
         made["range"] = width
         for length in windows:
-            made[f"range_ratio_{length}"] = _ratio(width, _roll(width, bars.window(length), "mean"), 1.0)
+            made[f"range_ratio_{length}"] = _ratio(width, roll(width, bars.window(length), "mean"), 1.0)
     if "volume" in there:
-        volume = _column(prices, "volume")
+        volume = floats(prices, "volume")
         for length in windows:
-            made[f"volume_ratio_{length}"] = _ratio(volume, _roll(volume, bars.window(length), "mean"), 1.0)
+            made[f"volume_ratio_{length}"] = _ratio(volume, roll(volume, bars.window(length), "mean"), 1.0)
     if {"bid", "ask"} <= there:
-        bid, ask = _column(prices, "bid"), _column(prices, "ask")
+        bid, ask = floats(prices, "bid"), floats(prices, "ask")
         made["spread"] = _ratio(ask - bid, (ask + bid) / 2, np.nan)
     return made
 
@@ -232,11 +181,11 @@ def _indicators(prices: pd.DataFrame, wanted: Sequence[str] | None) -> dict[str,
         missing = [name for name in wanted if not indicator_columns(prices, name)]
         prices = calculate_technical_indicators(prices, missing) if missing else prices
     names = ("sma", "ema", "rsi", "macd", "bollinger") if wanted is None else wanted
-    close = _column(prices, "close")
+    close = floats(prices, "close")
     made: dict[str, Floats] = {}
     for name in names:
         for column in indicator_columns(prices, name):
-            value = _column(prices, column)
+            value = floats(prices, column)
             if re.match(r"(sma|ema)_", column):
                 made[f"close_{column}"] = _ratio(close, value, np.nan) - 1
             elif column.startswith("rsi_"):
@@ -244,14 +193,10 @@ def _indicators(prices: pd.DataFrame, wanted: Sequence[str] | None) -> dict[str,
             elif column.startswith("macd"):
                 made[f"{column}_close"] = _ratio(value, close, np.nan)
     if "bollinger" in names and {"bb_high", "bb_mid", "bb_low"} <= set(prices.columns):
-        high, mid, low = (_column(prices, f"bb_{part}") for part in ("high", "mid", "low"))
+        high, mid, low = (floats(prices, f"bb_{part}") for part in ("high", "mid", "low"))
         made["bb_percent"] = _ratio(close - low, high - low, 0.5)
         made["bb_width"] = _ratio(high - low, mid, np.nan)
     return made
-
-
-def _column(frame: pd.DataFrame, name: str) -> Floats:
-    return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _ratio(over: Floats, under: Floats, when_zero: float) -> Floats:
@@ -259,11 +204,6 @@ def _ratio(over: Floats, under: Floats, when_zero: float) -> Floats:
     safe = np.where(under == 0, 1.0, under)
     ratio = np.where(under == 0, when_zero, over / safe)
     return np.where(np.isfinite(over) & np.isfinite(under), ratio, np.nan)
-
-
-def _roll(values: Floats, window: RunWindow, what: str) -> Floats:
-    rolled = pd.Series(values).rolling(window, min_periods=window.length)
-    return np.asarray(getattr(rolled, what)(), dtype=np.float64)
 
 
 def _check_lengths(lags: Sequence[int], windows: Sequence[int]) -> None:
@@ -275,69 +215,3 @@ def _check_lengths(lags: Sequence[int], windows: Sequence[int]) -> None:
         have="Both are whole numbers of bars: lags from 1, windows from 2.",
         try_="Try lags=(1, 3, 12), windows=(12, 48).",
     )
-
-
-def _check_table(frame: pd.DataFrame, target: str, time: str | None) -> None:
-    there = ", ".join(map(str, frame.columns))
-    if target not in frame.columns or ("target" in frame.columns and target != "target"):
-        problem = "is not in it" if target not in frame.columns else "cannot be renamed: one has that name"
-        raise DataError(
-            "data.no_target",
-            given=f"The target column {target!r} {problem}.",
-            have=f"The table has {there}.",
-            try_='Try the name of one of these; a feature must not be called "target".',
-        )
-    if time is not None and time not in frame.columns:
-        raise DataError(
-            "data.no_time",
-            given=f"The time column {time!r} is not in the table.",
-            have=f"It has {there}.",
-            try_="Try the name of one of these.",
-        )
-
-
-def _code_target(column: pd.Series[Any], classes: Sequence[Any] | None) -> tuple[pd.Series[Any], Any]:
-    """The target as float64, and the classes that its codes stand for (None for regression)."""
-    values = _plain(column) if not pd.api.types.is_bool_dtype(column) else column
-    distinct = values.dropna().unique()
-    if classes is None and pd.api.types.is_float_dtype(values) and len(distinct) != 2:
-        return values, None
-    order = list(classes) if classes is not None else sorted(distinct, key=_sort_key)
-    code = pd.Series(pd.Categorical(values, categories=order).codes, index=column.index)
-    return code.astype("float64").where(code >= 0), [_scalar(value) for value in order]
-
-
-def _sort_key(value: Any) -> tuple[bool, Any]:
-    return (isinstance(value, str), value)
-
-
-def _scalar(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Numbers of any kind as float64, times as days since 1970; text and categories as they are."""
-    if pd.api.types.is_datetime64_any_dtype(column):
-        stamp = _read_time(column, str(column.name))
-        return (stamp - pd.Timestamp(0, tz="UTC")) / DAY
-    if pd.api.types.is_numeric_dtype(column):
-        return column.astype("float64")
-    if column.dtype == object:
-        number = pd.to_numeric(column, errors="coerce")
-        if number.notna().eq(column.notna()).all() and not column.map(lambda v: isinstance(v, str)).any():
-            return number.astype("float64")
-    return column
-
-
-def _read_time(column: pd.Series[Any], name: str) -> pd.Series[Any]:
-    try:
-        return pd.to_datetime(column, utc=True, format=None if column.dtype != "str" else "ISO8601").astype(
-            "datetime64[us, UTC]"
-        )
-    except (ValueError, TypeError) as problem:
-        raise DataError(
-            "data.no_time",
-            given=f"The column {name!r} could not be read as times.",
-            have=f"It holds values such as {column.iloc[0]!r} ({problem.__class__.__name__}).",
-            try_="Try pandas.to_datetime on it first.",
-        ) from problem

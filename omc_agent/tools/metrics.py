@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from omc_agent.errors import DataError, UsageError
-from omc_agent.tools.bootstrap import auc_placements, block_interval, horizon_bars, mean_by_time
+from omc_agent.tools.bootstrap import block_interval, horizon_bars, mean_by_time
+from omc_agent.tools.placements import auc_placements
 
 Floats = NDArray[np.float64]
 

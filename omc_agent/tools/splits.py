@@ -14,10 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+from sklearn.model_selection import KFold, StratifiedKFold
 
-from omc_agent.errors import DataError, UsageError
-from omc_agent.tools.targets import epoch_us
+from omc_agent.errors import DataError
+from omc_agent.tools.bars import epoch_us
+from omc_agent.tools.sealing import seal, seal_cut
+from omc_agent.tools.split_checks import at_least, span_of, too_few
+
+__all__ = ["Folds", "Positions", "TableFolds", "WalkForward", "folds_for", "last_fold", "seal", "seal_cut"]
 
 Positions = NDArray[np.int64]
 
@@ -66,9 +70,9 @@ class WalkForward:
     def __init__(
         self, n_splits: int = 5, embargo: str | timedelta = "0h", window: str | timedelta | None = None
     ) -> None:
-        self.n_splits = _at_least("n_splits", n_splits, 1)
-        self.embargo = _span("embargo", embargo)
-        self.window = None if window is None else _span("window", window)
+        self.n_splits = at_least("n_splits", n_splits, 1)
+        self.embargo = span_of("embargo", embargo)
+        self.window = None if window is None else span_of("window", window)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """The number of folds."""
@@ -98,14 +102,14 @@ class WalkForward:
         unique = np.unique(time)
         edges = np.linspace(0, len(unique), self.n_splits + 2).round().astype(int)
         if (np.diff(edges) < 1).any():
-            raise _too_few(len(unique), self.n_splits)
+            raise too_few(len(unique), self.n_splits)
         for first, last in itertools.pairwise(edges[1:]):
             start = unique[first]
             train = (time < start) & (label_end <= start - _us(self.embargo))
             if self.window is not None:
                 train &= time >= start - _us(self.window)
             if not train.any():
-                raise _too_few(len(unique), self.n_splits)
+                raise too_few(len(unique), self.n_splits)
             yield np.flatnonzero(train), np.flatnonzero((time >= start) & (time <= unique[last - 1]))
 
 
@@ -129,7 +133,7 @@ class TableFolds:
     """
 
     def __init__(self, n_splits: int = 5, seed: int = 0, stratify: bool = True) -> None:
-        self.n_splits = _at_least("n_splits", n_splits, 2)
+        self.n_splits = at_least("n_splits", n_splits, 2)
         self.seed, self.stratify = seed, stratify
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
@@ -147,7 +151,7 @@ class TableFolds:
         label = np.asarray(X["target"] if y is None else y)
         scarcest = int(np.unique(label, return_counts=True)[1].min()) if self.stratify and len(label) else len(label)
         if scarcest < self.n_splits:
-            raise _too_few(scarcest, self.n_splits)
+            raise too_few(scarcest, self.n_splits)
         kind = StratifiedKFold if self.stratify else KFold
         for train, test in kind(self.n_splits, shuffle=True, random_state=self.seed).split(X, label):
             yield np.asarray(train, dtype=np.int64), np.asarray(test, dtype=np.int64)
@@ -196,122 +200,6 @@ def last_fold(
     return rows.iloc[train], rows.iloc[test]
 
 
-def seal_cut(times: pd.Series[Any] | pd.DatetimeIndex, fraction: float = 0.2) -> pd.Timestamp:
-    """The time from which bars are sealed: the (1 - fraction) quantile of the unique timestamps.
-
-    Parameters
-    ----------
-    times : Series or DatetimeIndex
-        Open times of the bars of all coins, UTC; repeats count once.
-    fraction : float
-        Share of the unique timestamps to seal, between 0 and 1.
-
-    Returns
-    -------
-    Timestamp
-        UTC; the first sealed time.
-
-    Raises
-    ------
-    UsageError
-        ``usage.value`` for a fraction outside (0, 1).
-    DataError
-        ``data.too_few_rows`` for fewer than two times.
-
-    Examples
-    --------
-    >>> seal_cut(pd.date_range("2024-01-01", periods=10, freq="1D", tz="UTC"))
-    Timestamp('2024-01-09 00:00:00+0000', tz='UTC')
-    """
-    if not 0 < fraction < 1:
-        raise _bad_value("fraction", fraction, "It is the sealed share of the rows, between 0 and 1.")
-    unique = pd.DatetimeIndex(pd.Series(times).dropna().unique()).sort_values()
-    if len(unique) < 2:
-        raise _too_few(len(unique), 1)
-    # The epsilon keeps 0.2 of 10 at two sealed times, whatever the rounding of 1 - 0.2.
-    first = min(max(int(np.ceil(len(unique) * (1 - fraction) - 1e-9)), 1), len(unique) - 1)
-    return unique[first]
-
-
-def seal(
-    frame: pd.DataFrame,
-    fraction: float = 0.2,
-    horizon: str | timedelta | None = None,
-    seed: int = 0,
-    target: str = "target",
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split off the holdout: one cut in time for all coins, or a seeded sample of a table without time.
-
-    Parameters
-    ----------
-    frame : DataFrame (rows, ...)
-        Prices, features, or any table. With `timestamp` the cut is in time.
-    fraction : float
-        Share to seal.
-    horizon : str or timedelta, optional
-        From decision to label; used where the frame has a target but no `label_end`.
-    seed : int
-        Seed of the sample, for a table without time.
-    target : str
-        The target column, where the frame has one.
-
-    Returns
-    -------
-    development, sealed : DataFrame
-        Both keep the frame's index, order and columns; together they hold every row once. A development row
-        whose label would be made of a sealed bar keeps its place and loses its label (NaN; `label_end` NaT).
-
-    Raises
-    ------
-    UsageError, DataError
-        As `seal_cut`.
-
-    Examples
-    --------
-    >>> times = pd.date_range("2024-01-01", periods=10, freq="1h", tz="UTC")
-    >>> bars = pd.DataFrame({"coin": "BTC", "timestamp": times, "close": 1.0})
-    >>> [len(part) for part in seal(bars)]
-    [8, 2]
-    """
-    if "timestamp" not in frame.columns:
-        return _seal_table(frame, fraction, seed, target)
-    cut = seal_cut(frame["timestamp"], fraction)
-    before = frame["timestamp"] < cut
-    development, sealed = frame[before].copy(), frame[~before].copy()
-    if target in frame.columns and ("label_end" in frame.columns or horizon is not None):
-        _blank_unknown(development, cut, horizon, target)
-    return development, sealed
-
-
-def _blank_unknown(rows: pd.DataFrame, cut: pd.Timestamp, horizon: str | timedelta | None, target: str) -> None:
-    if "label_end" in rows.columns:
-        end = rows["label_end"]
-    else:
-        end = rows["timestamp"] + _span("horizon", "0h" if horizon is None else horizon)
-    unknown = end >= cut
-    rows.loc[unknown, target] = np.nan
-    if "label_end" in rows.columns:
-        rows.loc[unknown, "label_end"] = pd.NaT
-
-
-def _seal_table(frame: pd.DataFrame, fraction: float, seed: int, target: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    if not 0 < fraction < 1:
-        raise _bad_value("fraction", fraction, "It is the sealed share of the rows, between 0 and 1.")
-    if len(frame) < 2:
-        raise _too_few(len(frame), 1)
-    strata = None
-    if target in frame.columns:
-        codes, classes = pd.factorize(frame[target], use_na_sentinel=False)
-        small = len(classes) <= 20 and np.bincount(codes).min() >= 2
-        sealed_rows = int(np.ceil(len(frame) * fraction))
-        if small and len(classes) <= min(sealed_rows, len(frame) - sealed_rows):
-            strata = codes
-    kept, held = train_test_split(
-        np.arange(len(frame)), test_size=fraction, random_state=seed, shuffle=True, stratify=strata
-    )
-    return frame.iloc[np.sort(kept)].copy(), frame.iloc[np.sort(held)].copy()
-
-
 def _epoch_or_never(times: pd.Series[Any]) -> Positions:
     """Microseconds since the epoch; NaT becomes the end of time, which no purge lets through."""
     known = times.notna().to_numpy()
@@ -323,26 +211,6 @@ def _us(span: pd.Timedelta) -> int:
     return int(span // pd.Timedelta(1, unit="us"))
 
 
-def _span(name: str, value: str | timedelta) -> pd.Timedelta:
-    try:
-        span = pd.Timedelta(value)
-    except (ValueError, TypeError):
-        span = pd.Timedelta(-1, unit="us")
-    if not span >= pd.Timedelta(0):
-        raise _bad_value(name, value, 'It is a length of time such as "1h", not below zero.')
-    return span
-
-
-def _at_least(name: str, value: int, least: int) -> int:
-    if int(value) != value or value < least:
-        raise _bad_value(name, value, f"It is a whole number from {least}.")
-    return int(value)
-
-
-def _bad_value(name: str, value: object, have: str) -> UsageError:
-    return UsageError("usage.value", given=f"{name} was {value!r}.", have=have, try_="Try the default.")
-
-
 def _need_times(features: pd.DataFrame) -> None:
     missing = [name for name in ("timestamp", "label_end") if name not in features.columns]
     if missing:
@@ -352,12 +220,3 @@ def _need_times(features: pd.DataFrame) -> None:
             have="Walk-forward folds are cut in time and purged by the end of each label.",
             try_="Try the frame that create_features returns, or TableFolds for rows without time.",
         )
-
-
-def _too_few(count: int, n_splits: int) -> DataError:
-    return DataError(
-        "data.too_few_rows",
-        given=f"There are {count} rows to cut into {n_splits} folds.",
-        have="Each fold needs rows to learn from, whose labels end before its test block starts.",
-        try_="Try a longer span, a shorter horizon or fewer folds.",
-    )

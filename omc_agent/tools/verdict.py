@@ -14,21 +14,14 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from omc_agent.tools.bars import epoch_us
 from omc_agent.tools.bootstrap import Interval, block_interval, horizon_bars, mean_by_time
+from omc_agent.tools.conditions import at_least_as_good, failed_conditions, refusal, span_of
 from omc_agent.tools.metrics import score_rows
-from omc_agent.tools.rule import (
-    DecisionRule,
-    brier,
-    compare,
-    freeze_rule,
-    naive_predictions,
-    trials_lift,
-)
-from omc_agent.tools.targets import epoch_us
+from omc_agent.tools.rule import DecisionRule, compare, freeze_rule, naive_predictions, trials_lift
 from omc_agent.tools.verdict_words import explain
 
 __all__ = ["Verdict", "call_verdict", "explain"]
-
 # z(0.975) + z(0.8): an edge of so many standard errors is found four times in five.
 _POWER = 2.8
 _MICROSECONDS_A_DAY = 86_400_000_000
@@ -173,8 +166,8 @@ def call_verdict(
     if leak or not replay_ok:
         return Verdict(call=None, reason="leak" if leak else "replay", **known)
     rows = sealed[sealed["target"].notna() & sealed["prediction"].notna()]
-    said = naive_predictions(rows, task, rule.base, _span(rule))
-    problem = _refusal(rows, said, rule)
+    said = naive_predictions(rows, task, rule.base, span_of(rule))
+    problem = refusal(rows, said, rule)
     if problem:
         return Verdict(call="inconclusive", reason=f"refused: {problem}", **known)
     return _decide(rows, said, development, rule, known, seed)
@@ -193,9 +186,9 @@ def _decide(
     edge = compare(rows, rows["prediction"], said[rule.reference], rule.task)
     times = rows["timestamp"] if "timestamp" in rows.columns else None
     series = mean_by_time(edge.values, times)
-    interval = block_interval(series, horizon_bars(times, _span(rule)), rule.alpha, seed=seed)
-    beats = {name: _at_least(rows, said[name], rule.task) for name in said.columns}
-    failed = _failed_conditions(rows, said, development, rule, beats)
+    interval = block_interval(series, horizon_bars(times, span_of(rule)), rule.alpha, seed=seed)
+    beats = {name: at_least_as_good(rows, said[name], rule.task) for name in said.columns}
+    failed = failed_conditions(rows, said, development, rule, beats)
     call, reason = _call(interval, rule, failed, times)
     if "simple" in rows.columns and rows["simple"].notna().any():
         beats["simple_model"] = compare(rows, rows["prediction"], rows["simple"], rule.task).score > 0
@@ -239,55 +232,9 @@ def _call(
     )
 
 
-def _failed_conditions(
-    rows: pd.DataFrame,
-    said: pd.DataFrame,
-    development: pd.DataFrame,
-    rule: DecisionRule,
-    beats: dict[str, bool],
-) -> list[str]:
-    """Which of (b), (c) and (d) fail."""
-    failed = []
-    past = development[development["target"].notna() & development["prediction"].notna()]
-    naive = naive_predictions(past, rule.task, rule.base, _span(rule))
-    if not all(compare(past, past["prediction"], naive[name], rule.task).score > 0 for name in naive.columns):
-        failed.append("development")
-    if not all(beats.values()):
-        failed.append("naive")
-    if rule.task == "classification":
-        base = pd.Series(rule.base, index=rows.index)
-        proper = brier(rows["target"], rows["prediction"]) < brier(rows["target"], base)
-    else:
-        proper = compare(rows, rows["prediction"], said["constant"], rule.task).score > 0
-    return failed if proper else [*failed, "proper_score"]
-
-
-def _at_least(rows: pd.DataFrame, other: pd.Series[Any], task: str) -> bool:
-    found = compare(rows, rows["prediction"], other, task).score
-    # A rule that says something only where one class occurs cannot be compared, and beats nobody.
-    return bool(math.isnan(found) or found >= 0)
-
-
-def _refusal(rows: pd.DataFrame, said: pd.DataFrame, rule: DecisionRule) -> str:
-    if rule.reference not in said.columns:
-        return f"the sealed rows lack what the rule {rule.reference!r} needs"
-    shared = rows[said[rule.reference].notna()]
-    if len(shared) < 20 or ("timestamp" in rows.columns and shared["timestamp"].nunique() < 20):
-        return f"{len(shared)} sealed rows have a label and a prediction"
-    if rule.task == "classification" and shared["target"].nunique() < 2:
-        return "the sealed rows hold one class only"
-    if not np.isfinite(shared["prediction"]).all():
-        return "a prediction is infinite"
-    if rule.task == "regression" and math.isnan(
-        compare(shared, shared["prediction"], said.loc[shared.index, rule.reference], rule.task).score
-    ):
-        return "the reference makes no error to improve on"
-    return ""
-
-
 def _development_score(development: pd.DataFrame, rule: DecisionRule) -> float:
     rows = development[development["target"].notna() & development["prediction"].notna()]
-    said = naive_predictions(rows, rule.task, rule.base, _span(rule))
+    said = naive_predictions(rows, rule.task, rule.base, span_of(rule))
     name = rule.reference if rule.task == "regression" else "constant"
     found = compare(rows, rows["prediction"], said[name], rule.task).score
     return found if rule.task == "regression" else 0.5 + found
@@ -298,16 +245,12 @@ def _lift(
 ) -> float | None:
     if not trials:
         return None
-    beside = naive_predictions(development, rule.task, rule.base, _span(rule))[rule.reference]
+    beside = naive_predictions(development, rule.task, rule.base, span_of(rule))[rule.reference]
     return trials_lift(trials, task=rule.task, horizon=rule.horizon, reference=beside, seed=seed)
 
 
 def _auc(target: pd.Series[Any], score: pd.Series[Any]) -> float:
     return score_rows("roc_auc", target, score).score
-
-
-def _span(rule: DecisionRule) -> pd.Timedelta | None:
-    return None if rule.horizon is None else pd.Timedelta(rule.horizon)
 
 
 def _number(value: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from pathlib import Path
 
@@ -95,10 +96,15 @@ async def test_a_spare_with_another_prelude_or_that_died_is_not_handed_out():
         spares.warm()
         child = await spares._coming
         child.kill_now()
+        while await child.alive():
+            await asyncio.sleep(0.02)
         async with Sandbox(limits=LIMITS, prelude="first = 1", spares=spares) as after_death:
             assert (await after_death.run("first")).outputs == [{"text/plain": "1"}]
+        assert not child.folder.exists()
+        waiting = await spares._coming
         async with Sandbox(limits=LIMITS, prelude="second = 2", spares=spares) as other:
             assert (await other.run("second, 'first' in globals()")).outputs == [{"text/plain": "(2, False)"}]
+        assert await waiting.alive(), "the spare stays for a run that it fits"
     finally:
         await spares.close()
     assert spares._coming is None

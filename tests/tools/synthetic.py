@@ -1,4 +1,4 @@
-"""Features frames whose truth is known: walks of 5-minute bars with or without a planted signal, and a table."""
+"""Frames whose truth is known: bars, features of walks with or without a planted signal, and a table."""
 
 from __future__ import annotations
 
@@ -39,6 +39,35 @@ def table(seed: int = 0, rows: int = 300) -> pd.DataFrame:
     frame = pd.DataFrame({"size": size, "age": rng.normal(size=rows), "city": city, "target": target})
     frame.loc[::17, "age"] = np.nan
     return frame
+
+
+def bars_of(close, coin="BTC", freq="5min", start="2024-01-01", **columns) -> pd.DataFrame:
+    """Bars of one coin with just these closing prices."""
+    times = pd.date_range(start, periods=len(close), freq=freq, tz="UTC", unit="us")
+    return pd.DataFrame({"coin": coin, "timestamp": times, "close": np.asarray(close, dtype=float), **columns})
+
+
+def candles(rows: int = 2500, seed: int = 0, coin: str = "BTC", freq: str = "5min") -> pd.DataFrame:
+    """A walk of prices with high, low and volume."""
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.001, rows)))
+    times = pd.date_range("2024-01-01", periods=rows, freq=freq, tz="UTC", unit="us")
+    frame = pd.DataFrame({"coin": coin, "timestamp": times, "close": close})
+    return frame.assign(high=close * 1.001, low=close * 0.999, volume=rng.uniform(1, 2, rows))
+
+
+def panel(bars: int, coins: int, horizon: int, late: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Coins of different length with missing bars and missing labels."""
+    parts = []
+    for coin in range(coins):
+        start = pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(minutes=5 * late * coin)
+        times = pd.date_range(start, periods=bars, freq="5min", unit="us")
+        times = times[rng.random(bars) > 0.1]
+        ends = pd.Series(times + pd.Timedelta(minutes=5 * horizon)).where(rng.random(len(times)) > 0.05)
+        parts.append(pd.DataFrame({"coin": f"C{coin}", "timestamp": times, "label_end": ends.to_numpy()}))
+    frame = pd.concat(parts)
+    frame["label_end"] = pd.to_datetime(frame["label_end"], utc=True)
+    return frame.set_axis(rng.permutation(len(frame)), axis=0)
 
 
 def _coin(seed: int, bars: int, signal: float) -> pd.DataFrame:

@@ -5,50 +5,23 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from saved import frame, save
 
 from omc_agent.errors import DataError, UsageError
-from omc_agent.tools.data import describe_market, fetch_price_data, get_available_coins
+from omc_agent.tools.data import fetch_price_data, get_available_coins
+from omc_agent.tools.describing import describe_market
 from omc_agent.tools.importing import import_bars, read_bars
 
 REAL = Path(os.environ.get("OMC_AGENT_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
 
-def frame(rows=50, coin="BTC"):
-    times = pd.date_range("2024-01-01", periods=rows, freq="5min")
-    close = 100 + np.arange(rows, dtype=float)
-    made = pd.DataFrame({"coin": coin, "timestamp": times, "open": close, "high": close + 1, "low": close - 1})
-    return made.assign(close=close, volume=1.0)
-
-
-def save(made, path):
-    if path.name.endswith((".csv", ".csv.gz")):
-        made.to_csv(path, index=False)
-    elif path.suffix == ".parquet":
-        made.to_parquet(path)
-    else:
-        made.to_feather(path)
-    return path
-
-
 @pytest.fixture
 def db(tmp_path):
     return f"sqlite:///{tmp_path / 'market.db'}"
-
-
-@pytest.mark.parametrize("name", ["bars.csv", "bars.csv.gz", "bars.parquet", "bars.feather"])
-def test_every_format_gives_the_bars_back(tmp_path, db, name):
-    report = import_bars(save(frame(), tmp_path / name), db)
-    assert (report.read, report.written, report.gaps, report.out_of_order) == (50, 50, 0, 0)
-    prices = fetch_price_data(["BTC"], db=db)
-    expected = frame()
-    expected["timestamp"] = expected["timestamp"].dt.tz_localize("UTC")
-    pd.testing.assert_frame_equal(prices, expected[list(prices.columns)], check_dtype=False)
 
 
 def test_a_file_can_be_read_without_a_database(tmp_path, db):
@@ -103,24 +76,6 @@ def test_every_row_is_accounted_for(tmp_path_factory, rows):
     assert again.already_there == report.written
 
 
-def test_the_table_is_guarded_against_duplicates_and_missing_prices(tmp_path, db):
-    import_bars(save(frame(5), tmp_path / "bars.csv"), db)
-    engine = sa.create_engine(db)
-    for values in ("'BTC', '2024-01-01 00:00:00.000000', 1", "'BTC', '2025-01-01 00:00:00.000000', NULL"):
-        with engine.connect() as connection, pytest.raises(sa.exc.IntegrityError):
-            connection.exec_driver_sql(f"INSERT INTO price_data_5min (coin_type, timestamp, last) VALUES ({values})")
-    engine.dispose()
-
-
-@pytest.mark.parametrize(
-    ("name", "coin"),
-    [("BTC_USDT-5m.csv", "BTC"), ("Coinbase_ETHUSD_1h.csv", "ETH"), ("doge-usd.csv", "DOGE"), ("SOLUSDT.csv", "SOL")],
-)
-def test_a_single_coin_is_read_from_the_files_name(tmp_path, db, name, coin):
-    import_bars(save(frame().drop(columns="coin"), tmp_path / name), db)
-    assert get_available_coins(db) == [coin]
-
-
 def test_a_coin_can_be_named_where_the_file_does_not(tmp_path, db):
     path = save(frame().drop(columns="coin"), tmp_path / "bars.csv")
     with pytest.raises(DataError) as caught:
@@ -130,65 +85,6 @@ def test_a_coin_can_be_named_where_the_file_does_not(tmp_path, db):
     assert get_available_coins(db) == ["LTC"]
     with pytest.raises(UsageError):
         import_bars(save(frame(), tmp_path / "named.csv"), db, coin="LTC")
-
-
-def test_an_existing_table_keeps_its_names_and_spelling(tmp_path, db):
-    engine = sa.create_engine(db)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE bars (symbol TEXT, time DATETIME, close DECIMAL(20, 8))")
-        connection.exec_driver_sql("INSERT INTO bars VALUES ('BTC/USDT', '2024-01-01 00:00:00', 1)")
-    engine.dispose()
-    report = import_bars(save(frame(), tmp_path / "bars.csv"), db, "bars")
-    assert (report.written, report.already_there) == (49, 1)
-    assert set(report.left_out) == {"open", "high", "low", "volume"}
-    prices = fetch_price_data("BTC", db=db, table="bars")
-    assert len(prices) == 50
-    assert prices["close"].iloc[0] == 1.0
-
-
-def test_real_bars_are_not_mixed_with_simulated_ones(tmp_path, db):
-    engine = sa.create_engine(db)
-    with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE TABLE price_data_5min (coin_type TEXT, timestamp TEXT, last REAL, simulated BOOLEAN)"
-        )
-        connection.exec_driver_sql("INSERT INTO price_data_5min VALUES ('BTC', '2024-01-01 00:00:00', 1, 1)")
-    engine.dispose()
-    with pytest.raises(DataError, match="simulated"):
-        import_bars(save(frame(), tmp_path / "bars.csv"), db)
-
-
-def test_a_line_of_credits_above_the_header_is_passed_over(tmp_path, db):
-    path = save(frame(), tmp_path / "bars.csv")
-    path.write_text("https://www.example.org/a vendor\n" + path.read_text())
-    assert import_bars(path, db).written == 50
-
-
-def test_text_dates_and_epochs_are_read(tmp_path, db):
-    made = frame(3).assign(timestamp=["2024-01-01 09-AM", "2024-01-01 10-AM", "2024-01-01 01-PM"])
-    report = import_bars(save(made, tmp_path / "bars.csv"), db)
-    assert report.written == 3
-    assert fetch_price_data("BTC", db=db)["timestamp"].dt.hour.tolist() == [9, 10, 13]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "code"),
-    [
-        ("none.csv", None, "data.unreadable"),
-        ("bars.txt", "coin,timestamp,close\n", "data.unreadable"),
-        ("bars.parquet", "not parquet", "data.unreadable"),
-        ("empty.csv", "", "data.unreadable"),
-        ("timeless.csv", "coin,close\nBTC,1\n", "data.no_time"),
-        ("priceless.csv", "coin,timestamp\nBTC,2024-01-01\n", "data.no_price"),
-    ],
-)
-def test_files_that_are_no_bars_are_told(tmp_path, db, name, content, code):
-    if content is not None:
-        (tmp_path / name).write_text(content)
-    with pytest.raises(DataError) as caught:
-        import_bars(tmp_path / name, db)
-    assert caught.value.code == code
-    assert name in caught.value.line()
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the real bars are not in {REAL} (set OMC_AGENT_TEST_DATA)")

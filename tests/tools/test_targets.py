@@ -7,22 +7,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from synthetic import bars_of
 
 from omc_agent.errors import DataError, UsageError
 from omc_agent.tools.analysis import clean_data
-from omc_agent.tools.targets import (
-    Bars,
-    bar_interval,
-    fit_median_volatility,
-    good_bars,
-    make_target,
-    parse_horizon,
-)
-
-
-def bars_of(close, coin="BTC", freq="5min", start="2024-01-01", **columns):
-    times = pd.date_range(start, periods=len(close), freq=freq, tz="UTC", unit="us")
-    return pd.DataFrame({"coin": coin, "timestamp": times, "close": np.asarray(close, dtype=float), **columns})
+from omc_agent.tools.bars import Bars
+from omc_agent.tools.targets import fit_median_volatility, make_target, parse_horizon
 
 
 def walk(rows, seed=0, coin="BTC"):
@@ -46,16 +36,6 @@ def test_a_horizon_that_is_none_is_a_usage_error(text):
     with pytest.raises(UsageError) as caught:
         parse_horizon(text)
     assert caught.value.code == "usage.value"
-
-
-def test_the_bar_is_the_median_step_and_does_not_depend_on_the_end():
-    prices = pd.concat(
-        [bars_of(np.ones(600)), bars_of(np.ones(2000), freq="1h", start="2024-02-01")], ignore_index=True
-    )
-    assert bar_interval(prices) == pd.Timedelta(minutes=5)
-    assert bar_interval(prices.head(600)) == pd.Timedelta(minutes=5)
-    with pytest.raises(DataError, match="one coin"):
-        bar_interval(prices.head(1))
 
 
 def test_direction_is_one_only_for_a_rise():
@@ -201,8 +181,3 @@ def test_one_bar_and_no_bar_are_all_unknown():
     with pytest.raises(DataError) as caught:
         fit_median_volatility(walk(5), "1h")
     assert caught.value.code == "data.too_few_rows"
-
-
-def test_a_price_that_a_coin_never_had_does_not_make_its_bars_bad():
-    prices = bars_of([1, 2, 3], bid=[np.nan, 1.0, np.nan])
-    assert good_bars(prices).tolist() == [True, True, False]

@@ -1,0 +1,37 @@
+"""Bars come in one shape, from a table read in chunks or from a frame that a person holds."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from stored import bars, write
+
+from omc_agent.errors import DataError
+from omc_agent.tools import bar_reader
+from omc_agent.tools.bar_reader import as_prices
+from omc_agent.tools.data import fetch_price_data
+
+
+@pytest.fixture
+def db(tmp_path):
+    return write(tmp_path / "m.db", bars(["BTC", "ETH/USDT", "doge"]))
+
+
+def test_chunks_do_not_show(db, monkeypatch):
+    whole = fetch_price_data(None, db=db)
+    monkeypatch.setattr(bar_reader, "CHUNK_ROWS", 7)
+    pd.testing.assert_frame_equal(fetch_price_data(None, db=db), whole)
+
+
+def test_a_persons_frame_obeys_the_same_rules():
+    times = pd.date_range("2024-01-01", periods=4, freq="1D")
+    frame = pd.DataFrame({"last": [1, 2, 3, 4]}, index=times)
+    prices = as_prices(frame, ["btc"], start="2024-01-02")
+    assert prices["coin"].tolist() == ["BTC"] * 3
+    assert prices["close"].tolist() == [2.0, 3.0, 4.0]
+    with pytest.raises(DataError) as caught:
+        as_prices(frame, ["btc"], start="2025-01-01")
+    assert caught.value.code == "data.outside_span"
+    with pytest.raises(DataError) as caught:
+        as_prices(frame.assign(coin="ETH"), ["BTC"])
+    assert caught.value.code == "data.unknown_coin"
