@@ -229,12 +229,15 @@ class Session:
         await self.ledger.emit(saved, f"artifact:{name}:{saved.sha256[:12]}")
         return saved
 
-    async def _write_request(self, request_id: str, *, decision: Row, decided_by: str, **values: Any) -> None:
+    async def _write_request(self, request_id: str, *, decision: Row, decided_by: str, **values: Any) -> str:
+        row_id = f"{self.branch}-{request_id}"  # the same stage of another run asks under the same key
+
         def write() -> None:
-            self.shared.store.open_request(self.id, self.branch, f"{self.branch}-{request_id}", **values)
-            self.shared.store.decide(f"{self.branch}-{request_id}", decision, decided_by)
+            self.shared.store.open_request(self.id, self.branch, row_id, **values)
+            self.shared.store.decide(row_id, decision, decided_by)
 
         await asyncio.to_thread(write)
+        return row_id
 
     def _spend(self, stage: str, usage: dict[str, Any]) -> None:
         self.cost["tokens_in"] += int(usage.get("input_tokens", 0))

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from omc_agent import tools
@@ -21,6 +22,7 @@ from omc_agent.events import KINDS
 from omc_agent.graph.edges import AGENTS
 from omc_agent.graph.state import STAGES
 from omc_agent.llm.grammar import read_goal
+from tests.test_house import FLOOR
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -168,11 +170,15 @@ def test_the_stages_are_listed_in_their_order():
     assert list(rows("architecture.md", "The walk of a goal")) == list(STAGES)
 
 
-def test_each_room_is_in_the_house():
+def test_each_room_is_in_the_house_on_its_floor():
     package = ROOT / "omc_agent"
     files = {path.name for path in package.glob("*.py")} - {"__init__.py"}
     folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
-    assert set(rows("architecture.md", "Rooms")) == files | folders
+    found = rows("architecture.md", "Rooms")
+    assert set(found) == files | folders
+    assert {name: int(cells[1]) for name, cells in found.items()} == {
+        name: FLOOR[name.removesuffix(".py").strip("/")] for name in found
+    }
 
 
 def options_of(parser: argparse.ArgumentParser) -> set[str]:
@@ -286,3 +292,19 @@ def test_the_goals_in_the_table_are_read_as_it_says():
     shown = lines[1:]  # below the head
     assert len(shown) >= 15
     assert shown == [read_as(line.split("|")[1].strip()) for line in shown]
+
+
+# -- data.md ------------------------------------------------------------------------------------------------------
+
+
+def test_a_frame_of_bars_is_known_as_bars_and_a_table_with_a_time_is_put_in_order():
+    from omc_agent.agents.data_retrieval import _in_time
+    from omc_agent.tools.describing import describe_frame
+
+    times = pd.date_range("2024-01-01", periods=3, freq="5min", tz="UTC")
+    seen = describe_frame(pd.DataFrame({"symbol": "BTC/USDT", "open_time": times, "last": [1.0, 2.0, 3.0]}), "df")
+    assert list(seen["coins"]) == ["BTC"]
+    assert seen["bar_minutes"] == 5.0
+    table = _in_time(pd.DataFrame({"date": ["2024-01-02", "2024-01-01"], "sold": [1, 0]}), "sold")
+    assert table["sold"].tolist() == [0, 1]
+    assert table["timestamp"].is_monotonic_increasing

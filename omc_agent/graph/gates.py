@@ -18,7 +18,7 @@ from omc_agent.events import Event, RequestDecided, RequestOpened
 SAFE = frozenset({"clarification", "selection", "features", "models"})
 
 Emit = Callable[[Event, str], Awaitable[None]]
-Write = Callable[..., Awaitable[None]]
+Write = Callable[..., Awaitable[str]]
 
 
 def make_ask(gates: Gates, emit: Emit, write: Write) -> Callable[..., Awaitable[dict[str, Any]]]:
@@ -31,7 +31,8 @@ def make_ask(gates: Gates, emit: Emit, write: Write) -> Callable[..., Awaitable[
     emit : callable
         ``await emit(event, key)``.
     write : callable
-        ``await write(request_id, gate=, stage=, payload=, sha256=, decision=, decided_by=)``.
+        ``await write(request_id, gate=, stage=, payload=, sha256=, decision=, decided_by=)``; returns the
+        id of the row.
     """
 
     async def ask(
@@ -45,9 +46,9 @@ def make_ask(gates: Gates, emit: Emit, write: Write) -> Callable[..., Awaitable[
             )
         default = payload.get("default", "approve")
         decision = {"type": "approve", "value": payload.get("default")}
-        request_id = hashlib.sha256(key.encode()).hexdigest()[:16]
-        await write(
-            request_id, gate=gate, stage=stage, payload=payload, sha256=sha256, decision=decision, decided_by=by
+        name = hashlib.sha256(key.encode()).hexdigest()[:16]
+        request_id = await write(
+            name, gate=gate, stage=stage, payload=payload, sha256=sha256, decision=decision, decided_by=by
         )
         opened = RequestOpened(
             stage=stage,

@@ -50,7 +50,9 @@ def open_chat_model(settings: ChatSettings) -> BaseChatModel:
         from omc_agent.llm.offline import OfflineChatModel
 
         return OfflineChatModel(seed=settings.seed)
-    provider, _, name = re.sub("/", ":", settings.model, count=1).partition(":")
+    # provider:model, or provider/model; the model's own name may hold both signs.
+    provider, *rest = re.split("[:/]", settings.model, maxsplit=1)
+    name = rest[0] if rest else ""
     if not name or provider not in PROVIDERS:
         near = difflib.get_close_matches(provider, PROVIDERS, n=3) or sorted(PROVIDERS)[:5]
         raise ModelError(

@@ -165,6 +165,8 @@ class Child:
             self.kill_now()
             with contextlib.suppress(Exception):  # a process that is gone is what we want
                 await self._manager.shutdown_kernel(now=True)
+        with contextlib.suppress(Exception):  # also when the process died by itself: sockets and context are ours
+            await self._manager._async_cleanup_resources()
         await asyncio.to_thread(shutil.rmtree, self.folder, True)
 
     async def _escalate(self, reader: asyncio.Task[None], *, fatal: bool) -> None:

@@ -45,6 +45,7 @@ class World:
 
     async def write(self, request_id, **values):
         self.written.append(values)
+        return request_id
 
     async def run_cell(self, code, *, key, kind, into, entered):
         self.cells.append(SimpleNamespace(code=code, key=key, kind=kind, into=list(into), entered=entered))

