@@ -43,7 +43,6 @@ lab: setup
 	cd notebooks && ../$(BIN)/jupyter lab
 
 test: setup system lint test-unit test-browser test-notebooks
-	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report --fail-under=85 | tail -n 40
 
 test-unit: setup

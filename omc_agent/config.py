@@ -226,7 +226,7 @@ def settings_with(base: AgentSettings | None = None, **values: Any) -> AgentSett
     for name, value in values.items():
         if value is None:
             continue
-        if not fresh.has_trait(name):
+        if name not in fresh.trait_names(config=True):
             raise UsageError(
                 "usage.flag",
                 given=f"There is no setting {name!r}.",

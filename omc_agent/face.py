@@ -44,7 +44,7 @@ def _close_all() -> None:
 
     with _lock:
         if _orchestrators:
-            with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
+            with contextlib.suppress(TimeoutError, RuntimeError, concurrent.futures.CancelledError):
                 the_engine().submit(close()).result(CLOSE_SECONDS)
 
 

@@ -44,7 +44,7 @@ def test_a_value_of_none_leaves_the_default():
     ("values", "code", "word"),
     [
         ({"trails": 3}, "usage.flag", "trails"),
-        ({"config": {}}, "usage.value", "config"),
+        ({"parent": None, "log": 1}, "usage.flag", "log"),
         ({"trials": 0}, "usage.value", "trials=0"),
         ({"trials": "many"}, "usage.value", "many"),
         ({"approve": "sometimes"}, "usage.value", "sometimes"),

@@ -25,8 +25,8 @@ def sample(cls: type[Event]) -> Event:
     hints = get_type_hints(cls)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(cls):
-        text = str(hints[field.name])
-        kind = next(name for name in ("dict", "list", "float", "bool", "int", "str") if name in text)
+        text = str(hints[field.name]).removeprefix("<class '")
+        kind = next(name for name in SAMPLES if text.startswith(name))
         values[field.name] = SAMPLES[kind]
     return cls(**values)
 
@@ -52,7 +52,8 @@ def test_kinds_are_the_snake_case_names_of_the_classes():
     assert {
         "run_started", "brief_read", "plan_made", "stage_started", "stage_finished", "reason", "act", "observe",
         "cell_started", "cell_finished", "progressed", "warned", "holdout_sealed", "leak_tested", "candidate_scored",
-        "request_opened", "request_decided", "choice_made", "verdict_called", "artifact_saved", "said", "run_finished",
+        "request_opened", "request_decided", "choice_made", "verdict_called", "artifact_saved", "said",
+        "run_finished",
     } <= set(KINDS)  # fmt: skip
 
 

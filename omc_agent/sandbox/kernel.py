@@ -78,19 +78,24 @@ class Child:
     async def start(self, prelude: str) -> None:
         """Start the process and run the standard imports; raises SandboxError when it does not answer."""
         try:
-            await self._manager.start_kernel(cwd=str(self.folder / "work"))
-            client = self._manager.client()
-            client.start_channels(stdin=False, hb=False)
-            await client.wait_for_ready(timeout=START_SECONDS)
-        except (RuntimeError, OSError) as error:
+            await self._begin(prelude)
+        except BaseException:  # a Stop as well: nobody else knows of this process yet
             await self.end()
+            raise
+
+    async def _begin(self, prelude: str) -> None:
+        try:
+            await self._manager.start_kernel(cwd=str(self.folder / "work"))
+            self._client = self._manager.client()
+            self._client.start_channels(stdin=False, hb=False)
+            await self._client.wait_for_ready(timeout=START_SECONDS)
+        except (RuntimeError, OSError) as error:
             raise SandboxError(
                 "sandbox.no_start",
                 given=f"The child kernel did not start: {str(error)[:200]}",
                 have=f"It is started with {sys.executable} -m omc_agent.sandbox.child.",
                 try_="%agent doctor shows what is missing.",
             ) from None
-        self._client = client
         set_rlimits(self.pid, self.limits)
         await self.ask(f"prelude({prelude!r})")
 
@@ -167,7 +172,7 @@ class Child:
                 await self._manager.shutdown_kernel(now=True)
         with contextlib.suppress(Exception):  # also when the process died by itself: sockets and context are ours
             await self._manager._async_cleanup_resources()
-        await asyncio.to_thread(shutil.rmtree, self.folder, True)
+        shutil.rmtree(self.folder, ignore_errors=True)  # in this thread: at exit there are no others any more
 
     async def _escalate(self, reader: asyncio.Task[None], *, fatal: bool) -> None:
         if not fatal:

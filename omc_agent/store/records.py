@@ -133,6 +133,7 @@ class SessionManager:
         """
         table, new = AgentSessionMessage, 0
         with self.engine.begin() as db:
+            self._take_turn(db, run_id)
             last = db.scalar(select(func.max(table.seq)).where(table.session_id == run_id)) or 0
             for key, event in events:
                 row = {
@@ -278,6 +279,13 @@ class SessionManager:
                 if row["session_id"] == run_id and row["branch"] == branch:
                     break
             return count
+
+    def _take_turn(self, db: Any, run_id: str) -> None:
+        """Let no other process number the run's events until this transaction ends."""
+        if self.engine.dialect.name == "sqlite":
+            db.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            db.execute(select(AgentSession.id).where(AgentSession.id == run_id).with_for_update())
 
     def _insert_or_ignore(self, db: Any, table: Any, row: Row) -> bool:
         if self.engine.dialect.name == "sqlite":
