@@ -72,7 +72,7 @@ def test_list_show_artifacts_delete(market, capsys):
     assert cli.main(["list"]) == 0
     assert "mine" in capsys.readouterr().out
     assert cli.main(["show", "mine"]) == 0
-    assert "See span, gaps, returns" in capsys.readouterr().out
+    assert "Exploration of XRP" in capsys.readouterr().out
     assert cli.main(["artifacts", "mine"]) == 0
     assert "report.html" in capsys.readouterr().out
     assert cli.main(["delete", "mine"]) == 0
