@@ -47,6 +47,23 @@ def test_files_that_are_no_plain_arrow_are_refused(tmp_path):
     assert not list((tmp_path / "out").glob("*"))
 
 
+def test_a_file_over_the_cap_is_neither_kept_nor_named(tmp_path, monkeypatch):
+    whole = tmp_path / f"{exchange.keep_frame(FRAME, tmp_path)}.arrow"
+    monkeypatch.setattr(exchange, "FRAME_CAP", whole.stat().st_size - 1)
+    with pytest.raises(SandboxError) as caught:
+        exchange.take_frame(whole, tmp_path / "out")
+    assert caught.value.code == "sandbox.too_large"
+    assert not list((tmp_path / "out").glob("*"))
+    monkeypatch.setattr(exchange, "FRAME_CAP", whole.stat().st_size)
+    assert exchange.take_frame(whole, tmp_path / "out") == whole.stem
+
+
+def test_a_name_that_the_child_chose_does_not_name_the_kept_file(tmp_path):
+    lying = tmp_path / f"{'0' * 64}.arrow"
+    lying.write_bytes((tmp_path / f"{exchange.keep_frame(FRAME, tmp_path)}.arrow").read_bytes())
+    assert exchange.take_frame(lying, tmp_path / "out") == exchange.keep_frame(FRAME, tmp_path)
+
+
 def test_values_are_plain_json_within_a_cap(tmp_path, monkeypatch):
     (tmp_path / "v.json").write_text('{"score": 0.5}')
     assert exchange.take_value(tmp_path / "v.json") == {"score": 0.5}
