@@ -15,7 +15,7 @@ from typing import Any
 
 from omc_agent import __version__
 from omc_agent.errors import AgentError, UsageError
-from omc_agent.flags import Parser, add_setting_flags, settings_from
+from omc_agent.flags import Parser, add_setting_flags, decision_of, settings_from
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -209,8 +209,12 @@ def _delete(parsed: argparse.Namespace) -> int:
 def _decide(parsed: argparse.Namespace) -> int:
     store = _store()
     request = store.find_request(parsed.request)
-    kind = "approve" if parsed.decision == "answer" else parsed.decision
-    decision: dict[str, Any] = {"type": kind, "value": parsed.value, "why": parsed.value}
+    kind = parsed.decision
+    if kind == "answer" and not parsed.value:
+        raise UsageError(
+            "usage.flag", given="answer needs a value.", have="", try_="omc-agent decide ID answer VALUE"
+        )
+    decision = decision_of(kind, parsed.value)
     if kind == "edit":
         if not parsed.file:
             raise UsageError("usage.flag", given="edit needs the code.", have="", try_="Give it with --file FILE.")

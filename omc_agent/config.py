@@ -87,7 +87,6 @@ class Trust:
     holdout: float = 0.2
     folds: int = 5
     leak_cuts: int = 8
-    leak_rounds: int = 2
     seed: int = 0
 
 

@@ -42,6 +42,19 @@ def add_setting_flags(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(*names, default=None, **arguments)
 
 
+def decision_of(kind: str, text: str | None) -> dict[str, Any]:
+    """A decision as a request's row keeps it: an answer carries a value, a rejection its reason.
+
+    Examples
+    --------
+    >>> decision_of("answer", "ETH")
+    {'type': 'approve', 'value': 'ETH'}
+    """
+    if kind == "answer":
+        return {"type": "approve", "value": text}
+    return {"type": kind, "why": text or ""}
+
+
 def settings_from(parsed: argparse.Namespace, base: AgentSettings | None = None, **defaults: Any) -> AgentSettings:
     """The settings that `parsed` asks for, over `base` and `defaults`."""
     names = [flags[-1].lstrip("-").replace("-", "_") for flags, _ in SETTING_FLAGS]

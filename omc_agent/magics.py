@@ -17,9 +17,12 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from omc_agent.config import AgentSettings
 from omc_agent.errors import RunStopped, UsageError
-from omc_agent.flags import Parser, add_setting_flags, settings_from
+from omc_agent.flags import Parser, add_setting_flags, decision_of, settings_from
 
-VERBS = ("list", "show", "artifacts", "resume", "stop", "approve", "reject", "delete", "export", "doctor", "help")
+VERBS = (
+    "list", "show", "artifacts", "resume", "stop", "approve", "reject", "answer", "delete", "export", "doctor",
+    "help",
+)  # fmt: skip
 # Verbs that drive a run, and so are awaited in the cell.
 AWAITED = ("resume",)
 POLL_SECONDS = 0.02
@@ -39,7 +42,7 @@ GOAL (one sentence, on the lines below)
 %agent artifacts ID             the files it left
 %agent resume ID                go on with a parked, stopped or killed run
 %agent stop ID                  stop a run
-%agent approve ID, reject ID [WHY]   answer its open request
+%agent approve ID, reject ID [WHY], answer ID VALUE   decide its open request
 %agent export ID PATH           as .ipynb, .py or .json
 %agent delete ID                remove it and its files
 %agent doctor                   what is in force on this machine"""
@@ -202,12 +205,17 @@ class AgentMagics(Magics):
     def _reject(self, words: list[str]) -> None:
         self._decide(words, "reject")
 
+    def _answer(self, words: list[str]) -> None:
+        if len(words) < 2:
+            raise _lacks_id("answer")
+        self._decide(words, "answer")
+
     def _decide(self, words: list[str], kind: str) -> None:
         if not words:
             raise _lacks_id(kind)
         store = self._store()
         request = store.find_request(words[0])
-        first = store.decide(request["id"], {"type": kind, "why": " ".join(words[1:])}, "notebook")
+        first = store.decide(request["id"], decision_of(kind, " ".join(words[1:])), "notebook")
         said = f"{kind}d" if kind == "approve" else f"{kind}ed"
         told = said if first else "was decided before"
         print(f"{request['id']} {told}; %agent resume {request['session_id']} goes on")

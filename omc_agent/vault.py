@@ -55,6 +55,7 @@ class Vault:
         sha = exchange.keep_frame(sealed, self.folder)
         facts = {"rows": len(sealed), "sha": sha, "development_rows": len(development)}
         facts["time"] = "timestamp" if has_time else None
+        facts["source"] = self._source_key()
         facts.update(_span(sealed, "", has_time), **_span(development, "development_", has_time))
         return development, facts
 
@@ -74,7 +75,7 @@ class Vault:
         opened = self.store.open_sealed(
             run_id,
             branch,
-            source=self._source_key(facts),
+            source=facts["source"],
             coins=sorted(brief["coins"]),
             family=brief["target"],
             start=facts.get("start") or "",
@@ -83,10 +84,13 @@ class Vault:
         )
         return exchange.read_frame(path), opened
 
-    def _source_key(self, facts: dict[str, Any]) -> str:
-        """Names the rows: database and table, or the content of a frame that was handed in."""
-        name = f"frame:{facts['sha']}" if self.source.frames else f"{self.source.db}|{self.source.table}"
-        return hashlib.sha256(name.encode()).hexdigest()
+    def _source_key(self) -> str:
+        """Names where the rows are from: database and table, or the whole content of a frame that was handed in."""
+        if not self.source.frames:
+            return hashlib.sha256(f"{self.source.db}|{self.source.table}".encode()).hexdigest()
+        frame = next(iter(self.source.frames.values()))
+        rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+        return hashlib.sha256(",".join(map(str, frame.columns)).encode() + rows.tobytes()).hexdigest()
 
 
 def _span(frame: pd.DataFrame, prefix: str, has_time: bool) -> dict[str, str]:

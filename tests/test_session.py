@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -162,16 +162,22 @@ def test_bad_input_is_one_sentence_in_three_parts_and_the_ledger_keeps_it(market
     assert store.events(row["id"])[-1].error["code"] == code
 
 
-def test_stop_ends_the_run_and_keeps_what_was_done(market):
-    settings = settings_with(None, db=market, approve="never", **QUICK)
+def stopped_in_training(settings):
+    """A run that somebody stopped while it trained."""
     handle = face.start(GOAL, settings=settings)
-    for _ in range(600):
+    for _ in range(1200):
         if handle.stage == "model_training":
             break
-        asyncio.run(asyncio.sleep(0.05))
+        time.sleep(0.05)
     handle.stop()
     with pytest.raises(RunStopped):
         handle.wait()
+    return handle
+
+
+def test_stop_ends_the_run_and_keeps_what_was_done(market):
+    settings = settings_with(None, db=market, approve="never", **QUICK)
+    handle = stopped_in_training(settings)
     store = handle.session.shared.store
     assert store.read(handle.id)["status"] == "stopped"
     assert any(cell["stage"] == "feature_engineering" for cell in store.cells(handle.id))
@@ -179,14 +185,7 @@ def test_stop_ends_the_run_and_keeps_what_was_done(market):
 
 def test_a_stopped_run_goes_on_where_it_was(market):
     settings = settings_with(None, db=market, approve="never", **QUICK)
-    handle = face.start(GOAL, settings=settings)
-    for _ in range(600):
-        if handle.stage == "model_training":
-            break
-        asyncio.run(asyncio.sleep(0.05))
-    handle.stop()
-    with pytest.raises(RunStopped):
-        handle.wait()
+    handle = stopped_in_training(settings)
     before = handle.session.shared.store.cells(handle.id)
     result = face.resume(handle.id, settings=settings).wait()
     assert result.status == "finished"
@@ -200,3 +199,20 @@ def test_plan_only_runs_nothing(market):
     result = face.start(GOAL, settings=settings, plan_only=True).wait()
     assert result.plan[0]["stage"] == "data_retrieval"
     assert result.cells == []
+
+
+def test_openings_of_a_frame_of_ones_own_are_counted_whatever_its_span(market):
+    from omc_agent.tools.data import fetch_price_data
+
+    bars = fetch_price_data(["ETH"], db=market)
+    quick = {**QUICK, "tuning_rounds": 0}
+    goal = "Predict whether ETH rises over the next hour with logistic regression, using the last {} days"
+    opened = [omc_agent.run(goal.format(days), data=bars, **quick).verdict["opened"] for days in (40, 30)]
+    assert opened == [1, 2]
+
+
+def test_a_price_is_predicted_from_its_level(market):
+    result = omc_agent.run("Predict the ETH price with ridge, using the last 40 days", db=market, **QUICK)
+    assert "level" in result.frames["features"]
+    # On relative features alone the skill against the last price was below -10.
+    assert result.verdict["score"] > -0.5

@@ -75,7 +75,8 @@ claims on development rows; nobody has seen the holdout."""
 
     def missing(self, state: StageState) -> str | None:
         """A proposal."""
-        return None if state.get("proposal") else "a proposal"
+        made_now = state.get("proposal", {}).get("visit") == state["entered"]["visit"]
+        return None if made_now else "a proposal"
 
 
 class _Evaluate(BaseModel):
@@ -119,4 +120,6 @@ async def _propose_next(
     why: str = "",
 ) -> Command[Any]:
     reply = ToolMessage("The proposal is noted.", tool_call_id=runtime.tool_call_id or "")
-    return Command(update={"proposal": {"next": next, "model": model, "why": why}, "messages": [reply]})
+    visit = runtime.state["entered"]["visit"]
+    proposal = {"next": next, "model": model, "why": why, "visit": visit}
+    return Command(update={"proposal": proposal, "messages": [reply]})

@@ -78,7 +78,10 @@ def plan_steps(brief: Brief, market: dict[str, Any], work: dict[str, Any]) -> li
     steps.append(
         PlanStep(stage="reporting", title="Report", detail="Write what was found, and what was not.", usd=0.0)
     )
-    return [step.model_dump() for step in steps]
+    passed = set() if brief.coins else {"data_analysis"}  # a table that is not bars has nothing to clean by bars
+    if not work.get("rounds", 1):
+        passed.add("hyperparameter_tuning")
+    return [step.model_dump() for step in steps if step.stage not in passed]
 
 
 def expected_rows(brief: Brief, market: dict[str, Any]) -> int | None:

@@ -98,6 +98,7 @@ class Sandbox:
         self._spares = spares
         self._child: Child | None = None
         self._state: dict[str, Any] = {}
+        self._abandoned = False
         self._bound: dict[str, str] = {}  # variable -> file in the child's in/, to be bound again in a new child
         self._busy = asyncio.Lock()
 
@@ -128,6 +129,7 @@ class Sandbox:
     async def close(self) -> None:
         """End the child and everything it started."""
         child, self._child = self._child, None
+        self._abandoned = False
         if child is not None:
             await asyncio.shield(child.end())
 
@@ -156,6 +158,7 @@ class Sandbox:
             error = {"type": kind, "message": refusal.reason, "line": refusal.line}
             return CellResult("error" if refusal.syntax else "refused", error=error, reason=refusal.reason)
         async with self._busy:
+            await self._revive()
             start = time.monotonic()
             try:
                 spoken = await self._alive_child().execute(code, limits=limits, hear=hear)
@@ -170,12 +173,14 @@ class Sandbox:
 
     async def put(self, name: str, frame: pd.DataFrame) -> None:
         """Bind variable `name` in the child to `frame`: a writable copy up to 256 MB, above that mapped read-only."""
+        await self._revive()
         folder = self._alive_child().folder / "in"
         sha = await asyncio.to_thread(exchange.keep_frame, frame, folder)
         await self._bind(name, folder / f"{sha}.arrow")
 
     async def put_file(self, name: str, path: Path) -> None:
         """Bind variable `name` to the frame of an Arrow file of ours."""
+        await self._revive()
         target = self._alive_child().folder / "in" / path.name
         if not target.exists():
             await asyncio.to_thread(shutil.copyfile, path, target)
@@ -183,6 +188,7 @@ class Sandbox:
 
     async def put_value(self, name: str, value: Any) -> None:
         """Bind variable `name` to a plain JSON value."""
+        await self._revive()
         text = json.dumps(value)
         target = self._alive_child().folder / "in" / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
         target.write_text(text)
@@ -235,6 +241,7 @@ class Sandbox:
         await self._ask(f"reset({json.dumps(self._state)!r})")
 
     async def _export(self, name: str) -> Path:
+        await self._revive()
         out = self._alive_child().folder / "out"
         for suffix in (".arrow", ".json"):
             (out / f"{_identifier(name)}{suffix}").unlink(missing_ok=True)
@@ -248,6 +255,7 @@ class Sandbox:
 
     async def _ask(self, call: str) -> None:
         async with self._busy:
+            await self._revive()
             child = self._alive_child()
             try:
                 await child.ask(call)
@@ -276,10 +284,18 @@ class Sandbox:
                 child.kill_now()
             await child.end()
 
+    async def _revive(self) -> None:
+        """A new child in place of one that was abandoned at Stop; its variables are gone."""
+        if self._abandoned:
+            self._abandoned = False
+            self._bound.clear()
+            await self.start()
+
     def _abandon(self) -> None:
         """Kill the child now and clear up behind it: whoever pressed Stop does not wait for that."""
         child, self._child = self._child, None
         if child is not None:
+            self._abandoned = True
             child.kill_now()
             ending = asyncio.create_task(child.end())
             _ending.add(ending)

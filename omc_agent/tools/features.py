@@ -56,7 +56,8 @@ def create_features(
         - `spread`: (ask - bid) / mid;
         - `hour_sin`, `hour_cos`: time of day of the bar's open, UTC, for bars shorter than a day;
         - indicators without a price scale: close/sma - 1, close/ema - 1, rsi/100, macd/close, Bollinger %b
-          and width/mid.
+          and width/mid;
+        - `level`: the close itself, for the target ``price`` only.
 
         NaN in warm-up: a window or lag that reaches over a missing bar, a missing price or the start of a
         coin has no value. No row is dropped.
@@ -90,6 +91,8 @@ def create_features(
     columns |= _activity(prices, bars, windows)
     columns |= _time_of_day(bars)
     columns |= _indicators(prices, indicators)
+    if target == "price":  # without its level no model could say where a price will be
+        columns["level"] = floats(prices, "close")
     head = {"coin": prices["coin"], "timestamp": prices["timestamp"], "label_end": label["label_end"]}
     tail = {name: label[name] for name in ("naive_last", "naive_day", "target")}
     return pd.DataFrame(head | columns | tail, index=prices.index)

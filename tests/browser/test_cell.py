@@ -55,6 +55,7 @@ def test_stop_cancels_and_the_kernel_stays_usable(notebook, market):
     )
     assert [o["ename"] for o in nb.outputs(1) if o["output_type"] == "error"] == ["KeyboardInterrupt"]
     nb.cell(1).get_by_text("stopped").first.wait_for(timeout=5_000)
+    nb.wait_done(1, 5)  # a cell that is sent before the stopped one has ended is aborted with it, by Jupyter
     nb.run(2)
     nb.wait_done(2, 10)
     assert "42" in nb.text(2)

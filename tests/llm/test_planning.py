@@ -83,3 +83,11 @@ def test_candidates_are_those_asked_for_else_the_defaults_without_those_to_avoid
 
 def test_every_algorithm_has_a_time():
     assert set(SECONDS_PER_10K) == set(CLASSIFIERS) | set(REGRESSORS)
+
+
+def test_the_plan_lists_only_what_is_walked():
+    table = [step["stage"] for step in plan_steps(Brief(target="churn", table="customers"), {}, WORK)]
+    assert "data_analysis" not in table
+    assert "hyperparameter_tuning" in table
+    no_search = plan_steps(Brief(coins=["BTC"], **TEN_DAYS), MARKET, {**WORK, "rounds": 0})
+    assert "hyperparameter_tuning" not in [step["stage"] for step in no_search]

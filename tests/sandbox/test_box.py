@@ -210,6 +210,8 @@ async def test_a_stopped_cell_ends_its_child():
                 break
             await asyncio.sleep(0.1)
         assert not folder.exists()
+        assert (await own.run("1 + 1")).outputs[0]["text/plain"] == "2"
+        assert own.generation == 2
 
 
 async def test_a_short_wall_time_does_not_end_our_own_imports():
