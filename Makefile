@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup system demo lab test test-unit test-browser test-notebooks lint lock clean \
-	bench-goal bench-start bench-fit
+	test-attacks bench-goal bench-start bench-fit bench-sandbox
 
 setup: $(DONE)
 
@@ -29,8 +29,9 @@ apt = { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -
 
 system:
 	@command -v chromium >/dev/null || $(call apt,chromium fonts-dejavu-core)
+	@command -v bwrap >/dev/null || $(call apt,bubblewrap)
 
-demo: setup
+demo: setup system
 	@rm -rf $(OUT) && mkdir -p $(OUT)
 	@cp notebooks/01_first_goal.ipynb $(OUT)/
 	@echo "Running notebooks/01_first_goal.ipynb, about a minute ..."
@@ -39,13 +40,13 @@ demo: setup
 	@cd $(OUT) && ../$(BIN)/jupyter nbconvert --log-level=ERROR --to html 01_first_goal.ipynb
 	@OMC_AGENT_HOME=$(CURDIR)/$(OUT)/home $(BIN)/python notebooks/show_result.py $(OUT)
 
-lab: setup
+lab: setup system
 	cd notebooks && ../$(BIN)/jupyter lab
 
 test: setup system lint test-unit test-browser test-notebooks
 	@$(BIN)/python -m coverage report --fail-under=85 | tail -n 40
 
-test-unit: setup
+test-unit: setup system
 	@rm -f .coverage .coverage.*
 	$(PYTEST) tests omc_agent --doctest-modules --ignore=tests/browser --ignore=tests/notebooks \
 		--ignore=omc_agent/store/migrations --cov --cov-report=
@@ -53,7 +54,7 @@ test-unit: setup
 test-browser: setup system
 	$(PYTEST) tests/browser
 
-test-notebooks: setup
+test-notebooks: setup system
 	$(PYTEST) -o filterwarnings= --nbval-lax --nbval-cell-timeout=300 notebooks
 	$(PYTEST) -o filterwarnings= --nbval --nbval-cell-timeout=300 \
 		--nbval-sanitize-with=notebooks/sanitize.cfg tests/notebooks
@@ -68,7 +69,19 @@ lock: setup
 		--no-emit-trusted-host --no-annotate --no-header -o constraints.txt pyproject.toml
 	sed -i '/^#/d' constraints.txt
 
-bench-goal bench-start bench-fit: setup
+# The attacks with every way of the walled tier, as root and as an ordinary user.
+test-attacks: setup system
+	OMC_ALL_WAYS=1 $(PYTEST) tests/attacks
+
+# Other executors, for comparison only: they never come near our own environment.
+.venv-peers/.done:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install -q --disable-pip-version-check smolagents
+	@touch $@
+
+bench-sandbox: .venv-peers/.done
+
+bench-goal bench-start bench-fit bench-sandbox: setup system
 	$(BIN)/python benchmarks/$(subst -,_,$@).py
 
 clean:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, Int, TraitError, Unicode, Union
+from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, Union
 from traitlets.config import Configurable
 
 from omc_agent.errors import UsageError
@@ -40,7 +40,7 @@ class Limits:
     cpu : float
         CPU seconds a cell.
     wall : float
-        Wall seconds a cell.
+        Confinement seconds a cell.
     processes : int
         Processes and threads.
     files : int
@@ -51,6 +51,8 @@ class Limits:
         Bytes of all files the child writes.
     output : int
         Bytes of text and pictures a cell.
+    grace : float
+        Seconds from the interrupt at a time limit to the kill.
     """
 
     memory: int = 4096 * MB
@@ -61,6 +63,26 @@ class Limits:
     file_size: int = 1024 * MB
     workspace: int = 2048 * MB
     output: int = 8 * MB
+    grace: float = 0.4
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What holds generated code: the best tier to try, the least to accept, or a kernelspec in their place.
+
+    Parameters
+    ----------
+    best : str
+        walled, pool (walled, but without the zygote), reduced or limited.
+    require : str
+        walled or reduced: refuse to run code in less. Empty: take what there is, and say so.
+    kernel : str
+        Name of a kernelspec, such as a gateway's, that holds the code in place of all this.
+    """
+
+    best: str = "walled"
+    require: str = ""
+    kernel: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,10 +96,11 @@ class ChatSettings:
 
 @dataclass(frozen=True)
 class Gates:
-    """When a person is asked: always, risky or never; and whether one is there."""
+    """When a person is asked: always, risky or never; whether one is there; whether code may run unwalled unasked."""
 
     approve: str = "risky"
     interactive: bool = False
+    unsafe_local: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,12 +162,31 @@ class AgentSettings(Configurable):
     leak_cuts = Int(8, min=4, max=64, help="Cut points of the leak test.").tag(config=True)
     memory = Int(4096 * MB, min=256 * MB, help="Bytes a run's child may use.").tag(config=True)
     cpu = Float(600.0, min=0, help="CPU seconds a cell may use; 0: no limit.").tag(config=True)
-    wall = Float(600.0, min=0, help="Wall seconds a cell may take; 0: no limit.").tag(config=True)
+    wall = Float(600.0, min=0, help="Confinement seconds a cell may take; 0: no limit.").tag(config=True)
     processes = Int(256, min=1, help="Processes and threads of a child.").tag(config=True)
     files = Int(512, min=32, help="Open files of a child.").tag(config=True)
     file_size = Int(1024 * MB, min=MB, help="Bytes of one file that a child writes.").tag(config=True)
     workspace = Int(2048 * MB, min=MB, help="Bytes of all files that a child writes.").tag(config=True)
     output = Int(8 * MB, min=1024, help="Bytes of text and pictures a cell may give.").tag(config=True)
+    grace = Float(0.4, min=0, help="Seconds from the interrupt at a time limit to the kill.").tag(config=True)
+    run_wall = Float(0.0, min=0, help="Confinement seconds that a whole run may take; 0: no limit.").tag(config=True)
+    isolation = Enum(
+        ("walled", "pool", "reduced", "limited"),
+        "walled",
+        help="The best tier of isolation to try; the next lower one is taken, and named, when it is not to be had.",
+    ).tag(config=True)
+    require_tier = Enum(
+        ("", "walled", "reduced"), "", help="Refuse to run code in a lower tier than this; empty: take what there is."
+    ).tag(config=True)
+    sandbox_kernel = Unicode(
+        help="Name of a kernelspec, such as a gateway's, whose kernel runs the code in place of the local child."
+    ).tag(config=True)
+    unsafe_local = Bool(
+        False, help="Let code that a model wrote run unasked where there is no wall; said loudly on every run."
+    ).tag(config=True)
+    allowed_imports = List(
+        Unicode(), help="Packages that the guard would refuse and that a cell may import all the same."
+    ).tag(config=True)
     synchronous = Union(
         [Enum(("FULL", "NORMAL"))],
         default_value="FULL",
@@ -170,7 +212,8 @@ class AgentSettings(Configurable):
 
     def limits(self) -> Limits:
         """The slice for `sandbox/`."""
-        names = ("memory", "cpu", "wall", "processes", "files", "file_size", "workspace", "output")
+        names = ("memory", "cpu", "wall", "processes", "files", "file_size", "workspace", "output",
+                 "grace")  # fmt: skip
         return Limits(**{name: getattr(self, name) for name in names})
 
     def chat(self) -> ChatSettings:
@@ -179,7 +222,11 @@ class AgentSettings(Configurable):
 
     def gates(self, *, interactive: bool) -> Gates:
         """The slice for whoever asks."""
-        return Gates(self.approve, interactive)
+        return Gates(self.approve, interactive, self.unsafe_local)
+
+    def confinement(self) -> Confinement:
+        """The slice for whoever starts children."""
+        return Confinement(best=self.isolation, require=self.require_tier, kernel=self.sandbox_kernel)
 
     def trust(self) -> Trust:
         """The slice for split, leak test and verdict."""

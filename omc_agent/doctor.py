@@ -9,7 +9,9 @@ from sqlalchemy.engine import make_url
 
 from omc_agent import __version__
 from omc_agent.config import MB, AgentSettings
-from omc_agent.sandbox.provisioner import ISOLATION, ISOLATION_NOTE
+from omc_agent.engine import the_engine
+from omc_agent.errors import SandboxError
+from omc_agent.sandbox import tiers
 
 PACKAGES = ("ipykernel", "ipywidgets", "jupyterlab", "langgraph", "langchain", "pandas", "scikit-learn", "xgboost")
 
@@ -20,7 +22,7 @@ def examine(settings: AgentSettings) -> list[tuple[str, str]]:
     url = make_url(settings.store_url()).render_as_string(hide_password=True)
     found = [
         ("omc_agent", f"{__version__} on Python {platform.python_version()}, {platform.system()}"),
-        ("isolation", f"{ISOLATION}. {ISOLATION_NOTE}"),
+        *_isolation(settings),
         ("limits", f"{limits.memory // MB:,} MB, {limits.wall:g} s and {limits.cpu:g} CPU s a cell"),
         ("model", settings.model),
         ("store", url),
@@ -34,6 +36,17 @@ def examination_text(settings: AgentSettings) -> str:
     found = examine(settings)
     width = max(len(name) for name, _ in found)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in found)
+
+
+def _isolation(settings: AgentSettings) -> list[tuple[str, str]]:
+    """The tier that is in force, why none better is, and how to get one."""
+    try:
+        found = the_engine().submit(tiers.isolation(settings.confinement())).result()
+    except SandboxError as error:
+        return [("isolation", error.line())]
+    lines = [("isolation", f"{found.title} ({found.means}). {found.note}")]
+    lines += [("tried", why) for why in found.refused]
+    return lines + ([("better", found.advice)] if found.advice else [])
 
 
 def _version(name: str) -> str:

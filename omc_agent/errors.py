@@ -38,12 +38,14 @@ CODES: dict[str, str] = {
     "model.no_package": "The provider's package is not installed.",
     "model.failed": "The provider did not answer.",
     "sandbox.no_start": "The child kernel did not start.",
+    "sandbox.tier": "Less isolation is to be had than `require_tier` asks for.",
     "sandbox.no_frame": "The sandbox has no variable of that name that is a frame.",
     "sandbox.too_large": "What came out of the sandbox is larger than the limit.",
     "sandbox.replay": "Replayed cells did not give the recorded result.",
     "run.unknown": "No run of that id.",
     "run.no_request": "No open request of that id.",
     "run.failed": "A stage failed and could not be mended.",
+    "run.wall": "The run took longer than AgentSettings.run_wall.",
     "run.stopped": "The run was stopped.",
     "run.approval_needed": "The run waits for a person, and nobody is there.",
     "run.not_finished": "The run has not got that far.",
@@ -137,6 +139,10 @@ _KINDS: dict[str, type[AgentError]] = {
 def error_from_dict(fields: dict[str, Any]) -> AgentError:
     """The error whose :meth:`AgentError.to_dict` gave `fields`."""
     code = str(fields["code"])
-    special: dict[str, type[AgentError]] = {"run.stopped": RunStopped, "run.approval_needed": ApprovalNeeded}
+    special: dict[str, type[AgentError]] = {
+        "run.stopped": RunStopped,
+        "run.wall": RunStopped,
+        "run.approval_needed": ApprovalNeeded,
+    }
     kind = special.get(code, _KINDS[code.split(".")[0]])
     return kind(code, given=str(fields["given"]), have=str(fields["have"]), try_=str(fields["try"]))

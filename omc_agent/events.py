@@ -46,19 +46,32 @@ def event_from_dict(kind: str, values: dict[str, Any]) -> Event:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """A run begins: who thinks, what holds the code, what was asked."""
+    """A run begins: who thinks, what was asked."""
 
     run_id: str
     goal: str
     model: str
     model_note: str = ""
-    isolation: str = ""
-    isolation_note: str = ""
     seed: int = 0
     branch: str = ""
 
     def line(self) -> str:
-        return f"run {self.run_id}: {self.goal} ({self.model}; {self.isolation})"
+        return f"run {self.run_id}: {self.goal} ({self.model})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IsolationKnown(Event):
+    """What holds the code, as the canary found it: `tier` is walled, reduced, limited or remote."""
+
+    role: ClassVar[str] = "host"
+
+    tier: str
+    means: str
+    title: str
+    note: str
+
+    def line(self) -> str:
+        return f"isolation: {self.title} ({self.means})"
 
 
 @dataclass(frozen=True, kw_only=True)

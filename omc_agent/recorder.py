@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from omc_agent.agents.context import Outcome
-from omc_agent.config import PRELUDE, Limits
+from omc_agent.config import PRELUDE, Confinement, Limits
 from omc_agent.errors import AgentError, SandboxError
 from omc_agent.events import CellFinished, CellStarted, Event
 from omc_agent.sandbox import exchange
@@ -48,6 +48,8 @@ class Recorder:
         For the sandbox.
     spares : Spares or None
         Warm children.
+    confinement, allowed_imports
+        As in `Sandbox`.
     emit, flush : callable
         ``await emit(event, key)`` tells; ``await flush()`` returns when all told is on disk.
     """
@@ -62,12 +64,15 @@ class Recorder:
         spares: Spares | None,
         emit: Emit,
         flush: Callable[[], Any],
+        *,
+        confinement: Confinement | None = None,
+        allowed_imports: Sequence[str] = (),
     ) -> None:
         self.store, self.run_id, self.branch = store, run_id, branch
         self.frames = workspace / "frames"
         self.workspace, self.limits = workspace, limits
         self.emit, self.flush = emit, flush
-        self._spares = spares
+        self._spares, self._confinement, self._allowed = spares, confinement, tuple(allowed_imports)
         self._box: Sandbox | None = None
         self._laid: tuple[int, str, int] | None = None
         self._turn = asyncio.Lock()
@@ -150,7 +155,7 @@ class Recorder:
     @asynccontextmanager
     async def fresh_box(self) -> AsyncIterator[ReplayBench]:
         """A sandbox of its own for replays; it ends with the block."""
-        box = Sandbox(limits=self.limits, prelude=PRELUDE, spares=self._spares)
+        box = self._new_box()
         await box.start()
         try:
             cells = await asyncio.to_thread(self.recorded_cells)
@@ -158,10 +163,19 @@ class Recorder:
         finally:
             await box.close()
 
+    def _new_box(self) -> Sandbox:
+        return Sandbox(
+            limits=self.limits,
+            prelude=PRELUDE,
+            spares=self._spares,
+            confinement=self._confinement,
+            allowed_imports=self._allowed,
+        )
+
     async def _lay(self, entered: Mapping[str, Any]) -> Sandbox:
         """The namespace of this stage and visit, laid again when it is not there."""
         if self._box is None:
-            self._box = Sandbox(limits=self.limits, prelude=PRELUDE, spares=self._spares)
+            self._box = self._new_box()
             await self._box.start()
         box = self._box
         wanted = (box.generation, entered["stage"], entered["visit"])

@@ -157,7 +157,9 @@ class RunResult:
             for r in rows
             if r["where"] == "sandbox" and r["stage"] != "scoring"
         ]
-        async with Sandbox(limits=self._settings.limits(), prelude=PRELUDE) as box:
+        async with Sandbox(
+            limits=self._settings.limits(), prelude=PRELUDE, confinement=self._settings.confinement()
+        ) as box:
             (box.workspace / "work" / "model.skops").write_bytes(model.read_bytes())
             await replay(box, cells, {self._frame_of_rows: frame}, [], kinds=("transform",))
             code = "predictions = predict(load_model('model.skops'), features).to_frame('prediction')"

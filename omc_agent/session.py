@@ -23,7 +23,16 @@ from langgraph.types import Command
 from omc_agent.agents.context import RunContext
 from omc_agent.config import PRELUDE, AgentSettings
 from omc_agent.errors import AgentError, GoalError, RunError, RunStopped, error_from_dict
-from omc_agent.events import ArtifactSaved, Event, RequestDecided, RequestOpened, RunFinished, RunStarted
+from omc_agent.events import (
+    ArtifactSaved,
+    Event,
+    IsolationKnown,
+    RequestDecided,
+    RequestOpened,
+    RunFinished,
+    RunStarted,
+    Warned,
+)
 from omc_agent.graph.edges import build_graph
 from omc_agent.graph.gates import make_ask
 from omc_agent.graph.state import first_state
@@ -32,7 +41,7 @@ from omc_agent.llm.chat import describe_chat_model, open_chat_model
 from omc_agent.market import Market
 from omc_agent.recorder import Recorder
 from omc_agent.report import ReportWriter
-from omc_agent.sandbox.provisioner import ISOLATION, ISOLATION_NOTE
+from omc_agent.sandbox import tiers
 from omc_agent.sandbox.spares import Spares
 from omc_agent.store.artifacts import save_artifact
 from omc_agent.store.checkpoints import open_checkpoints, prune_checkpoints
@@ -57,7 +66,7 @@ class AgentOrchestrator:
         self.settings = settings
         self.home = settings.resolved_home()
         self.store = SessionManager(open_database(settings.store_url(), synchronous=settings.synchronous))
-        self.spares = Spares(settings.limits(), PRELUDE) if settings.warm_spare else None
+        self.spares = Spares(settings.limits(), PRELUDE, settings.confinement()) if settings.warm_spare else None
 
     def warm(self) -> None:
         """Begin to start the spare child, so that no run waits for its imports."""
@@ -117,18 +126,21 @@ class Session:
         self.cost: dict[str, float] = {"tokens_in": 0, "tokens_out": 0, "usd": 0.0, "calls": 0}
         self.seconds = 0.0
         self._given_model = model
+        self._asked: set[tuple[str, str, str]] = set()
+        self._overran = False
         self._on_tick, self._on_end = on_tick, on_end
         self._began = 0.0
 
     async def run(self, *, plan_only: bool = False, resume: bool = False) -> None:
         """Drive the graph to its end; what went wrong is in `status`, `reason` and `error`."""
         self._began = time.monotonic()
-        beside = [asyncio.create_task(self._watch_inbox(asyncio.current_task())), asyncio.create_task(self._tick())]
+        work = asyncio.current_task()
+        watching = (self._watch_inbox(work), self._watch_clock(work), self._tick())
+        beside = [asyncio.create_task(one) for one in watching]
         try:
             await self._drive(plan_only=plan_only, resume=resume)
         except asyncio.CancelledError:
-            self._end("stopped", RunStopped("run.stopped", given=f"Run {self.id} was stopped.", have="The work so far"
-                      " is kept.", try_=f"%agent resume {self.id} goes on."))  # fmt: skip
+            self._end("stopped", self._stopped())
         except AgentError as error:
             self._end("failed", error)
         except Exception as error:  # a bug of ours: the run fails in one line, the traceback is kept for us
@@ -152,10 +164,17 @@ class Session:
             model = await asyncio.to_thread(open_chat_model, self.settings.chat())
         await self._tell_start(model)
         async with AsyncExitStack() as stack:
+            # The first probe takes seconds, and no code runs before the plan: only a required tier is waited for.
+            told = asyncio.create_task(self._tell_isolation())
+            stack.push_async_callback(_ended, told)
+            if self.settings.require_tier:
+                await told
             path = self.shared.home / "checkpoints.db"
             saver = await stack.enter_async_context(open_checkpoints(path, synchronous=self.settings.synchronous))
             recorder = Recorder(store, self.id, self.branch, self.workspace, self.settings.limits(),
-                                self.shared.spares, self.ledger.emit, self.ledger.flush)  # fmt: skip
+                                self.shared.spares, self.ledger.emit, self.ledger.flush,
+                                confinement=self.settings.confinement(),
+                                allowed_imports=self.settings.allowed_imports)  # fmt: skip
             stack.push_async_callback(recorder.close)
             graph = build_graph(model, saver)
             thread: Any = {"configurable": {"thread_id": self.branch}, "recursion_limit": 200}
@@ -212,7 +231,7 @@ class Session:
             seal=seal,
             load_frame=recorder.load_frame,
             open_sealed=open_sealed,
-            ask=make_ask(gates, self.ledger.emit, self._write_request),
+            ask=make_ask(gates, self.ledger.emit, self._write_request, walled=self._walled, asked=self._asked),
             save_artifact=self._save_artifact,
             spend=self._spend,
             write_report=write_report,
@@ -252,12 +271,21 @@ class Session:
             goal=self.row["goal"],
             model=self.settings.model,
             model_note=describe_chat_model(model, self.settings.model),
-            isolation=ISOLATION,
-            isolation_note=ISOLATION_NOTE,
             seed=self.settings.seed,
             branch="" if self.branch == self.id else self.branch,
         )
         await self.ledger.emit(started, "started")
+
+    async def _tell_isolation(self) -> None:
+        found = await tiers.isolation(self.settings.confinement())
+        known = IsolationKnown(tier=found.tier, means=found.means, title=found.title, note=found.note)
+        await self.ledger.emit(known, f"isolation:{found.tier}:{found.means}")
+        if self.settings.unsafe_local and found.tier != "walled":
+            text = "UNSAFE: code that a model wrote runs unasked and unwalled (AgentSettings.unsafe_local is on)."
+            await self.ledger.emit(Warned(code="unsafe_local", text=text), f"unsafe:{found.tier}")
+
+    async def _walled(self) -> bool:
+        return (await tiers.isolation(self.settings.confinement())).tier == "walled"
 
     async def _park(self, interrupts: Any) -> None:
         """Write each question before anyone is asked, then let the process go."""
@@ -282,6 +310,7 @@ class Session:
             if waiting.id in decided:
                 row = decided[waiting.id]
                 answers[waiting.id] = row["decision"]
+                self._asked.add((row["gate"], row["stage"], row["sha256"]))
                 event = RequestDecided(stage=row["stage"], request_id=row["id"], gate=row["gate"],
                                        decision=row["decision"]["type"], decided_by=row["decided_by"])  # fmt: skip
                 await self.ledger.emit(event, f"{row['id']}:decided")
@@ -326,6 +355,25 @@ class Session:
                 if rows:
                     work.cancel()
                     return
+
+    async def _watch_clock(self, work: asyncio.Task[Any] | None) -> None:
+        """Stop when the whole run takes longer than it may."""
+        if self.settings.run_wall and work is not None:
+            await asyncio.sleep(self.settings.run_wall)
+            self._overran = True
+            work.cancel()
+
+    def _stopped(self) -> RunStopped:
+        kept = {"have": "The work so far is kept.", "try_": f"%agent resume {self.id} goes on."}
+        if not self._overran:
+            return RunStopped("run.stopped", given=f"Run {self.id} was stopped.", **kept)
+        given = f"Run {self.id} took longer than {self.settings.run_wall:g} s (AgentSettings.run_wall)."
+        return RunStopped("run.wall", given=given, **kept)
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def owner_of_this_process() -> str:

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from omc_agent import cli
+from omc_agent.sandbox import tiers
 
 
 def call(*words: str) -> subprocess.CompletedProcess[str]:
@@ -93,4 +94,4 @@ def test_demo_import_and_doctor(tmp_path, capsys):
     assert cli.main(["doctor"]) == 0
     said = capsys.readouterr().out
     assert "isolation" in said
-    assert "no wall" in said
+    assert any(title in said for title in tiers.TITLES.values())

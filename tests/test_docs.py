@@ -154,7 +154,7 @@ def test_each_setting_has_a_row_with_its_default():
     for name, cells in found.items():
         default = traits[name].default()
         shown = cells[1].strip("`").replace(",", "").replace(" ", "")
-        assert shown == ("" if default in ("", {}) else str(default).removesuffix(".0")), name
+        assert shown == ("" if default in ("", {}, []) else str(default).removesuffix(".0")), name
         assert cells[2], f"{name} has no unit"
 
 

@@ -6,7 +6,7 @@ Every question and every answer is written down, also the ones that the policy g
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from langgraph.types import interrupt
@@ -21,7 +21,18 @@ Emit = Callable[[Event, str], Awaitable[None]]
 Write = Callable[..., Awaitable[str]]
 
 
-def make_ask(gates: Gates, emit: Emit, write: Write) -> Callable[..., Awaitable[dict[str, Any]]]:
+async def _walled() -> bool:
+    return True
+
+
+def make_ask(
+    gates: Gates,
+    emit: Emit,
+    write: Write,
+    *,
+    walled: Callable[[], Awaitable[bool]] = _walled,
+    asked: Collection[tuple[str, str, str]] = (),
+) -> Callable[..., Awaitable[dict[str, Any]]]:
     """The `ask` of a run.
 
     Parameters
@@ -33,12 +44,19 @@ def make_ask(gates: Gates, emit: Emit, write: Write) -> Callable[..., Awaitable[
     write : callable
         ``await write(request_id, gate=, stage=, payload=, sha256=, decision=, decided_by=)``; returns the
         id of the row.
+    walled : callable
+        ``await walled()``: whether generated code is held by a wall. Where it is not, no policy runs it unasked.
+    asked : collection of (gate, stage, sha256)
+        What a person was asked before this process took the run up. It is asked again, so that the answer is heard:
+        a policy or a tier that has changed since must not run what was rejected.
     """
 
     async def ask(
         *, gate: str, stage: str, question: str, payload: dict[str, Any], sha256: str, key: str
     ) -> dict[str, Any]:
-        by = _policy(gates, gate)
+        by = _policy(gates, gate, walled=gate != "code" or await walled())
+        if (gate, stage, sha256) in asked:
+            by = None
         if by is None:
             # LangGraph keeps the question; whoever drives the run writes its row before anyone is asked.
             return dict(
@@ -73,8 +91,10 @@ def make_ask(gates: Gates, emit: Emit, write: Write) -> Callable[..., Awaitable[
     return ask
 
 
-def _policy(gates: Gates, gate: str) -> str | None:
+def _policy(gates: Gates, gate: str, *, walled: bool) -> str | None:
     """Who answers by policy; None when a person must."""
+    if not walled and not gates.unsafe_local:
+        return None
     if gates.approve == "never":
         return "policy: --approve never"
     if gate in SAFE:

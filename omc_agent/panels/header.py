@@ -47,11 +47,13 @@ class HeaderCard:
             return [f"run {self.story.run_id}"]
         model = "offline model" if started.model == "offline" else started.model
         branch = [f"branch {started.branch}"] if started.branch else []
-        return [f"run {started.run_id}", *branch, model, *([started.isolation] if started.isolation else [])]
+        held = [self.story.isolation.title] if self.story.isolation is not None else []
+        return [f"run {started.run_id}", *branch, model, *held]
 
     def _notes(self) -> str:
-        started = self.story.started
-        return f"{started.model_note} {started.isolation_note}".strip() if started is not None else ""
+        started, isolation = self.story.started, self.story.isolation
+        notes = [started.model_note if started is not None else "", isolation.note if isolation is not None else ""]
+        return " ".join(note for note in notes if note)
 
 
 def live_line(story: Story, now: float | None) -> str:

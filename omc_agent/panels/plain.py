@@ -72,11 +72,13 @@ class PlainPanel:
         self._write("\n".join(lines) + "\n")
 
     def _on_run_started(self, event: Any) -> None:
-        self._say(" · ".join(p for p in (f"Run {event.run_id}", event.model, event.isolation) if p), deep=False)
+        self._say(" · ".join(p for p in (f"Run {event.run_id}", event.model) if p), deep=False)
         self._say(f"Goal: {event.goal}")
-        for note in (event.model_note, event.isolation_note):
-            if note:
-                self._say(note)
+        if event.model_note:
+            self._say(event.model_note)
+
+    def _on_isolation_known(self, event: Any) -> None:
+        self._say(f"Code is {event.title}. {event.note}")
 
     def _on_brief_read(self, event: BriefRead) -> None:
         self._say(f"\n{event.title}", deep=False)

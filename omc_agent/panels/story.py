@@ -14,6 +14,7 @@ from omc_agent.events import (
     ChoiceMade,
     Event,
     HoldoutSealed,
+    IsolationKnown,
     PlanMade,
     Progressed,
     RequestDecided,
@@ -51,6 +52,7 @@ class Story:
 
     run_id: str = ""
     started: RunStarted | None = None
+    isolation: IsolationKnown | None = None
     brief: BriefRead | None = None
     plan: list[dict[str, Any]] = field(default_factory=list)
     sealed: HoldoutSealed | None = None
@@ -155,6 +157,9 @@ class Story:
 
     def _on_plan_made(self, event: PlanMade) -> None:
         self.plan = event.steps
+
+    def _on_isolation_known(self, event: IsolationKnown) -> None:
+        self.isolation = event
 
     def _on_stage_started(self, event: StageStarted) -> None:
         title = event.title or stage_title(event.stage)

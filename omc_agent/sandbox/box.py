@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,11 +21,14 @@ from typing import Any
 
 import pandas as pd
 
-from omc_agent.config import PRELUDE, Limits
+from omc_agent.config import PRELUDE, Confinement, Limits
 from omc_agent.errors import SandboxError
-from omc_agent.sandbox import exchange, guard
+from omc_agent.sandbox import exchange, guard, tiers
 from omc_agent.sandbox.cleaning import clean_text
-from omc_agent.sandbox.kernel import Child, Spoken
+from omc_agent.sandbox.kernel import Child
+from omc_agent.sandbox.reader import Spoken
+from omc_agent.sandbox.spares import Spares, new_child
+from omc_agent.sandbox.tiers import Isolation
 
 # Tasks that clear up behind abandoned children; the loop itself keeps only weak references.
 _ending: set[asyncio.Task[None]] = set()
@@ -48,7 +51,7 @@ class CellResult:
     error : dict or None
         ``{type, message, line}``; the line counts from 1 within the cell.
     seconds : float
-        Wall seconds.
+        Confinement seconds.
     peak_bytes : int
         Largest resident size of the child's tree that was seen.
     reason : str
@@ -80,6 +83,10 @@ class Sandbox:
         Code that every namespace starts with.
     spares : Spares, optional
         Where a warm child comes from; without it one is started.
+    confinement : Confinement, optional
+        What holds the child; by default the best tier that this machine gives.
+    allowed_imports : sequence of str
+        Packages that the guard would refuse and that a cell may import all the same.
 
     Examples
     --------
@@ -91,9 +98,19 @@ class Sandbox:
             changes = await box.get("changes")
     """
 
-    def __init__(self, *, limits: Limits | None = None, prelude: str = PRELUDE, spares: Any = None) -> None:
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        prelude: str = PRELUDE,
+        spares: Spares | None = None,
+        confinement: Confinement | None = None,
+        allowed_imports: Sequence[str] = (),
+    ) -> None:
         self.limits = limits or Limits()
         self.prelude = prelude
+        self.confinement = confinement or Confinement()
+        self.allowed_imports = frozenset(allowed_imports)
         self.generation = 0
         self._spares = spares
         self._child: Child | None = None
@@ -113,17 +130,19 @@ class Sandbox:
 
     @property
     def workspace(self) -> Path:
-        """The host's folder of the child: ``in/`` and ``work/``."""
+        """The host's folder of the child: ``in/``, ``work/`` and ``out/``."""
         return self._alive_child().folder
+
+    async def isolation(self) -> Isolation:
+        """What is in force for this sandbox."""
+        return await tiers.isolation(self.confinement)
 
     async def start(self) -> None:
         """Take a warm child, or start one."""
         if self._spares is not None:
-            self._child = await self._spares.take(self.limits, self.prelude)
+            self._child = await self._spares.take(self.limits, self.prelude, self.confinement)
         else:
-            child = Child(self.limits)
-            await child.start(self.prelude)
-            self._child = child
+            self._child = await new_child(self.limits, self.prelude, self.confinement)
         self.generation += 1
 
     async def close(self) -> None:
@@ -152,7 +171,7 @@ class Sandbox:
         CellResult
             What the code raised is a result, not an exception.
         """
-        refusal = guard.check(code)
+        refusal = guard.check(code, self.allowed_imports)
         if refusal is not None:
             kind = "SyntaxError" if refusal.syntax else "Refused"
             error = {"type": kind, "message": refusal.reason, "line": refusal.line}
@@ -192,7 +211,8 @@ class Sandbox:
         text = json.dumps(value)
         target = self._alive_child().folder / "in" / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
         target.write_text(text)
-        await self._ask(f"bind_value({_identifier(name)!r}, {str(target)!r})")
+        path = await self._alive_child().carriage.give(target)
+        await self._ask(f"bind_value({_identifier(name)!r}, {path!r})")
 
     async def get(self, name: str, keep: Path | None = None) -> pd.DataFrame:
         """The frame that variable `name` holds in the child; raises SandboxError when it is not a frame."""
@@ -226,12 +246,14 @@ class Sandbox:
 
     async def take_file(self, name: str, folder: Path) -> str:
         """Copy the file ``work/<name>`` into `folder`, unread; returns its hash."""
+        await self._alive_child().carriage.fetch("work", name)
         return await asyncio.to_thread(exchange.take_file, self._alive_child().folder / "work" / name, folder)
 
     async def state(self) -> dict[str, Any]:
         """The named state that fit cells wrote."""
         child = self._alive_child()
-        await self._ask(f"export_state({str(child.folder / 'out')!r})")
+        await self._ask(f"export_state({child.carriage.outside('out')!r})")
+        await child.carriage.fetch("out", "_state.json")
         value = await asyncio.to_thread(exchange.take_value, child.folder / "out" / "_state.json")
         return value if isinstance(value, dict) else {}
 
@@ -242,15 +264,18 @@ class Sandbox:
 
     async def _export(self, name: str) -> Path:
         await self._revive()
-        out = self._alive_child().folder / "out"
+        child, out = self._alive_child(), self._alive_child().folder / "out"
         for suffix in (".arrow", ".json"):
             (out / f"{_identifier(name)}{suffix}").unlink(missing_ok=True)
-        await self._ask(f"export({name!r}, {str(out)!r})")
+        await self._ask(f"export({name!r}, {child.carriage.outside('out')!r})")
+        for suffix in (".arrow", ".json"):
+            await child.carriage.fetch("out", f"{name}{suffix}")
         return out / name
 
     async def _bind(self, name: str, path: Path) -> None:
         mapped = path.stat().st_size > exchange.MAPPED_ABOVE
-        await self._ask(f"bind({_identifier(name)!r}, {str(path)!r}, {mapped})")
+        known_as = await self._alive_child().carriage.give(path)
+        await self._ask(f"bind({_identifier(name)!r}, {known_as!r}, {mapped})")
         self._bound[name] = path.name
 
     async def _ask(self, call: str) -> None:
@@ -264,18 +289,21 @@ class Sandbox:
                     await self._replace()
 
     async def _replace(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="omc-kept-") as kept:
-            (self._alive_child().folder / "in").rename(Path(kept, "in"))
+        """A new child in place of a dead one, with the frames that were put in."""
+        with tempfile.TemporaryDirectory(prefix="omckept-") as kept:
+            for file in (self._alive_child().folder / "in").iterdir():
+                shutil.move(file, Path(kept, file.name))
             await self._drop()
             await self.start()
             child = self._alive_child()
-            for file in Path(kept, "in").iterdir():
+            for file in Path(kept).iterdir():
                 shutil.move(file, child.folder / "in" / file.name)
         if self._state:
             await child.ask(f"reset({json.dumps(self._state)!r})")
         for name, file_name in self._bound.items():
             path = child.folder / "in" / file_name
-            await child.ask(f"bind({name!r}, {str(path)!r}, {path.stat().st_size > exchange.MAPPED_ABOVE})")
+            known_as = await child.carriage.give(path)
+            await child.ask(f"bind({name!r}, {known_as!r}, {path.stat().st_size > exchange.MAPPED_ABOVE})")
 
     async def _drop(self) -> None:
         child, self._child = self._child, None

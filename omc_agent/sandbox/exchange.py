@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,15 @@ import pandas as pd
 import pyarrow as pa
 
 from omc_agent.errors import SandboxError
+from omc_agent.sandbox.arrow_blocks import refuse_compressed
+from omc_agent.sandbox.beneath import open_beneath
 from omc_agent.sandbox.inside import write_arrow
 
 FRAME_CAP = 2 * 1024**3
 VALUE_CAP = 4 * 1024**2
 MAPPED_ABOVE = 256 * 1024**2
+ROWS_CAP, COLUMNS_CAP = 100_000_000, 100_000
+COPY_BYTES = 64 * 1024**2
 
 
 def keep_frame(frame: pd.DataFrame, folder: Path) -> str:
@@ -39,11 +42,12 @@ def take_frame(source: Path, folder: Path) -> str:
     copy = _copy_out(source, folder, FRAME_CAP)
     try:
         _validate(copy)
-    except (pa.ArrowException, SandboxError, OSError) as error:
+    except (pa.ArrowException, SandboxError, OSError, ValueError) as error:
         copy.unlink()
+        why = error.given if isinstance(error, SandboxError) else str(error)[:200]
         raise SandboxError(
             "sandbox.no_frame",
-            given=f"{source.stem} cannot be read as a frame: {str(error)[:200]}",
+            given=f"{source.stem} cannot be read as a frame: {why}",
             have="Frames leave the sandbox as Arrow files with plain columns.",
             try_="Use numbers, text, times, booleans or categories as columns.",
         ) from None
@@ -52,9 +56,10 @@ def take_frame(source: Path, folder: Path) -> str:
 
 def read_frame(path: Path) -> pd.DataFrame:
     """The frame of an Arrow file that is ours, with the index it had."""
-    with pa.OSFile(str(path)) as source:
+    large = path.stat().st_size > MAPPED_ABOVE
+    with pa.memory_map(str(path)) if large else pa.OSFile(str(path)) as source:
         table = pa.ipc.open_file(source).read_all()
-    frame: pd.DataFrame = table.to_pandas()
+        frame: pd.DataFrame = table.to_pandas(split_blocks=large)
     freq = (table.schema.metadata or {}).get(b"omc_freq")
     if freq and isinstance(frame.index, pd.DatetimeIndex):
         frame.index = pd.DatetimeIndex(frame.index, freq=freq.decode())
@@ -82,59 +87,52 @@ def take_file(source: Path, folder: Path, cap: int = FRAME_CAP) -> str:
 
 
 def _copy_out(source: Path, folder: Path, cap: int) -> Path:
+    """Copy first, read then: a child could cut a file short under us (SIGBUS), or change it after it was checked."""
     folder.mkdir(parents=True, exist_ok=True)
+    descriptor = open_beneath(source.parent, source.name, cap)
+    handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
     try:
-        # A link or a FIFO planted under that name must neither be followed nor block us.
-        fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise SandboxError(
-            "sandbox.no_frame", given=f"{source.name}: {error.strerror}.", have="", try_="Run the cell again."
-        ) from None
-    with os.fdopen(fd, "rb") as reader:
-        facts = os.fstat(fd)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
-            raise SandboxError(
-                "sandbox.no_frame",
-                given=f"{source.name} is not a plain file.",
-                have="",
-                try_="Run the cell again.",
-            )
-        handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-        copied = 0
-        with os.fdopen(handle, "wb") as writer:
-            while chunk := reader.read(1 << 20):
-                copied += len(chunk)
-                if copied > cap:
-                    break
-                writer.write(chunk)
-    if copied > cap:
+        left = cap + 1  # a file that grows while it is copied is copied no further
+        while left > 0 and (done := os.sendfile(handle, descriptor, None, min(left, COPY_BYTES))):
+            left -= done
+    finally:
+        os.close(descriptor)
+        os.close(handle)
+    if left <= 0:
         Path(name).unlink()
-        raise SandboxError(
-            "sandbox.too_large",
-            given=f"{source.name} is larger than {cap:,} bytes.",
-            have="",
-            try_="Keep fewer rows or columns.",
-        )
+        raise SandboxError("sandbox.too_large", given=f"{source.name} grew while it was copied.", have="", try_="")
     return Path(name)
 
 
 def _validate(path: Path) -> None:
-    with pa.OSFile(str(path)) as source:
+    refuse_compressed(path)
+    with pa.memory_map(str(path)) as source:
         reader = pa.ipc.open_file(source)
         for field in reader.schema:
-            if isinstance(field.type, pa.BaseExtensionType):
+            if not _plain(field.type):
                 raise SandboxError(
                     "sandbox.no_frame", given=f"column {field.name} is {field.type}.", have="", try_=""
                 )
+        if len(reader.schema) > COLUMNS_CAP:
+            raise SandboxError("sandbox.no_frame", given="it has too many columns.", have="", try_="")
+        rows = 0
         for number in range(reader.num_record_batches):
-            reader.get_batch(number).validate(full=True)
+            batch = reader.get_batch(number)
+            rows += batch.num_rows
+            if rows > ROWS_CAP:  # a column of nulls has no bytes, so the size of the file says nothing of it
+                raise SandboxError("sandbox.too_large", given=f"it has over {ROWS_CAP:,} rows.", have="", try_="")
+            batch.validate(full=True)
+
+
+def _plain(kind: pa.DataType) -> bool:
+    """Types whose size the file bounds: no extensions, whose names run code, and no run-length encoding."""
+    if isinstance(kind, pa.BaseExtensionType) or pa.types.is_run_end_encoded(kind):
+        return False
+    return all(_plain(kind.field(number).type) for number in range(kind.num_fields))
 
 
 def _name_by_content(path: Path, folder: Path, suffix: str = ".arrow") -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as reader:
-        while chunk := reader.read(1 << 20):
-            digest.update(chunk)
-    name = digest.hexdigest()
+        name = hashlib.file_digest(reader, "sha256").hexdigest()
     path.replace(folder / f"{name}{suffix}")
     return name

@@ -7,6 +7,7 @@ so that the model and the person get a sentence they can act on.
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from dataclasses import dataclass
 
 _NETWORK = {
@@ -25,8 +26,8 @@ class Refusal:
     syntax: bool = False
 
 
-def check(code: str) -> Refusal | None:
-    """The first thing in `code` that cannot work in a cell of the agent, or None.
+def check(code: str, allowed: Collection[str] = ()) -> Refusal | None:
+    """The first thing in `code` that cannot work in a cell of the agent, or None; packages in `allowed` pass.
 
     Examples
     --------
@@ -49,20 +50,20 @@ def check(code: str) -> Refusal | None:
     except (ValueError, RecursionError, MemoryError) as error:
         return Refusal(f"The code cannot be parsed: {error}", 1, syntax=True)
     for node in ast.walk(tree):
-        refusal = _check_node(node)
+        refusal = _check_node(node, allowed)
         if refusal:
             return refusal
     return None
 
 
-def _check_node(node: ast.AST) -> Refusal | None:
+def _check_node(node: ast.AST, allowed: Collection[str]) -> Refusal | None:
     modules: list[str] = []
     if isinstance(node, ast.Import):
         modules = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom) and node.module:
         modules = [node.module]
     for module in modules:
-        if module.split(".")[0] in _NETWORK:
+        if module.split(".")[0] in _NETWORK and module.split(".")[0] not in allowed:
             return Refusal(
                 f"{module} needs the network, which a cell of the agent does not have; data comes in as frames.",
                 getattr(node, "lineno", 1),

@@ -6,15 +6,22 @@ This module runs inside the child. Nothing here protects anybody: what it writes
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+import os
+import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
+PIECE = 64 * 1024  # characters
+
 _shell: Any = None
 _state: dict[str, Any] = {}
 _base: dict[str, Any] = {}
+_elsewhere: dict[str, str] = {}  # the folders of a kernel that shares none with the host
 
 
 def settle(shell: Any) -> None:
@@ -22,7 +29,25 @@ def settle(shell: Any) -> None:
     global _shell
     _shell = shell
     warnings.filterwarnings("ignore", module="IPython|ipykernel|jupyter_client")
+    for stream in (sys.stdout, sys.stderr):
+        _flush_often(stream)
     shell.user_ns.update(save_state=save_state, load_state=load_state)
+
+
+def _flush_often(stream: Any) -> None:
+    """Send what is printed in pieces: a flood that the kernel gathers into one message is too large to be read."""
+    written, unsent = stream.write, 0
+
+    def write(text: str) -> Any:
+        nonlocal unsent
+        done = written(text)
+        unsent += len(text)
+        if unsent > PIECE:
+            unsent = 0
+            stream.flush()
+        return done
+
+    stream.write = write
 
 
 def prelude(code: str) -> None:
@@ -44,10 +69,21 @@ def reset(state: str = "{}") -> None:
     _shell.user_ns.update(_base)
 
 
+def bound(limits: dict[str, int]) -> None:
+    """Set rlimits on this process, soft and hard: what comes after can lower them only."""
+    import resource
+
+    for name, value in limits.items():
+        kind = getattr(resource, name, None)
+        if kind is not None:
+            resource.setrlimit(kind, (value, value))
+
+
 def bind(name: str, path: str, mapped: bool) -> None:
     """Bind variable `name` to the frame of an Arrow file; `mapped` frames are read-only."""
     import pyarrow as pa
 
+    path = _here("in", path)
     source = pa.memory_map(path) if mapped else pa.OSFile(path)
     table = pa.ipc.open_file(source).read_all()
     frame = table.to_pandas(split_blocks=mapped)
@@ -60,13 +96,14 @@ def bind(name: str, path: str, mapped: bool) -> None:
 
 def bind_value(name: str, path: str) -> None:
     """Bind variable `name` to the value of a JSON file."""
-    _shell.user_ns[name] = json.loads(Path(path).read_text())
+    _shell.user_ns[name] = json.loads(Path(_here("in", path)).read_text())
 
 
 def export(name: str, folder: str) -> None:
     """Write variable `name` to `folder`: a frame or series as Arrow, anything plain as JSON."""
     import pandas as pd
 
+    folder = _here("out", "") if folder == "out" else folder
     value = _shell.user_ns[name]
     if isinstance(value, pd.Series):
         value = value.to_frame(value.name or name)
@@ -119,7 +156,34 @@ def load_state(name: str) -> Any:
 
 def export_state(folder: str) -> None:
     """Write all named state to `folder`/_state.json."""
+    folder = _here("out", "") if folder == "out" else folder
     Path(folder, "_state.json").write_text(json.dumps(_state))
+
+
+def receive(name: str, piece: str, first: bool) -> None:
+    """Add a piece of base64 to the file `name` that the host sends."""
+    with open(_here("in", Path(name).name), "wb" if first else "ab") as file:
+        file.write(base64.b64decode(piece))
+
+
+def send(folder: str, name: str, offset: int, length: int) -> None:
+    """Print a piece of the file `name` of `out` or `work` as base64, or `absent`."""
+    path = Path(_here(folder, name))
+    if not path.is_file():
+        print("absent")  # noqa: T201 - it is what the host reads
+        return
+    with path.open("rb") as file:
+        file.seek(offset)
+        print(base64.b64encode(file.read(length)).decode())  # noqa: T201
+
+
+def _here(folder: str, name: str) -> str:
+    """A path that is absolute already, or one in a folder of our own; `work` is where the kernel stands."""
+    if os.path.isabs(name):
+        return name
+    if folder not in _elsewhere:
+        _elsewhere[folder] = os.getcwd() if folder == "work" else tempfile.mkdtemp(prefix="omc-")
+    return os.path.join(_elsewhere[folder], name)
 
 
 def names() -> dict[str, str]:

@@ -1,9 +1,9 @@
-"""Limits kept from outside: rlimits set on the child's pid, and a watchdog over its tree."""
+"""Limits: those that the system keeps once they are set, and a watchdog from outside over the child's tree."""
 
 from __future__ import annotations
 
 import asyncio
-import resource
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import psutil
 
 from omc_agent.config import MB, Limits
 
-__all__ = ["Breach", "Limits", "Watchdog", "set_rlimits"]
+__all__ = ["Breach", "Limits", "Watchdog", "kernel_limits"]
 
 POLL_SECONDS = 0.05
 
@@ -26,22 +26,26 @@ class Breach:
     fatal: bool = True
 
 
-def set_rlimits(pid: int, limits: Limits) -> None:
-    """Set memory, open files, file size and core size of process `pid` from outside.
+def kernel_limits(limits: Limits, *, own_user: bool) -> dict[str, int]:
+    """The limits that the system keeps, by the name of the rlimit; the child sets them before any cell has run.
 
-    RLIMIT_DATA gives a clean MemoryError where the watchdog could only kill. RLIMIT_NPROC is not set: it counts
-    all processes of the person's user, not those of the child; the watchdog counts the tree instead.
+    RLIMIT_DATA gives a clean MemoryError where the watchdog could only kill.
+
+    Parameters
+    ----------
+    limits : Limits
+        Zero sets none.
+    own_user : bool
+        Whether the child has a user namespace of its own: then RLIMIT_NPROC counts the child alone. Elsewhere it
+        would count all processes of the person; there only the watchdog counts the tree.
     """
     wanted = {
-        resource.RLIMIT_DATA: limits.memory,
-        resource.RLIMIT_NOFILE: limits.files,
-        resource.RLIMIT_FSIZE: limits.file_size,
-        resource.RLIMIT_CORE: -1,
+        "RLIMIT_DATA": limits.memory,
+        "RLIMIT_NOFILE": limits.files,
+        "RLIMIT_FSIZE": limits.file_size,
+        "RLIMIT_NPROC": limits.processes if own_user else 0,
     }
-    for name, value in wanted.items():
-        if value:
-            ceiling = max(value, 0)
-            resource.prlimit(pid, name, (ceiling, ceiling))
+    return {"RLIMIT_CORE": 0, **{name: value for name, value in wanted.items() if value}}
 
 
 class Watchdog:
@@ -49,19 +53,19 @@ class Watchdog:
 
     Parameters
     ----------
-    pid : int
-        The child.
+    pid : int or None
+        The child; None where it is on another machine, then only wall time is watched.
     folder : Path
         Its workspace.
     limits : Limits
         What it may use; zero means no limit.
     """
 
-    def __init__(self, pid: int, folder: Path, limits: Limits) -> None:
+    def __init__(self, pid: int | None, folder: Path, limits: Limits) -> None:
         self.limits, self.folder = limits, folder
         self.peak_bytes = 0
-        self._root = psutil.Process(pid)
-        self._tree = [self._root]
+        self._root = psutil.Process(pid) if pid is not None else None
+        self._scan()
         self._cpu_start = self._cpu()
 
     async def watch(self) -> Breach:
@@ -83,23 +87,36 @@ class Watchdog:
                 return breach
 
     def _scan(self) -> None:
-        try:
-            self._tree = [self._root, *self._root.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            self._tree = [self._root]
+        self._tree = [self._root] if self._root is not None else []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._tree += self._root.children(recursive=True) if self._root is not None else []
 
     def _memory(self) -> Breach | None:
-        used = 0
-        for process in self._tree:
-            try:
-                used += process.memory_info().rss
-            except psutil.Error:
-                continue
+        used = self._resident()
         self.peak_bytes = max(self.peak_bytes, used)
-        if self.limits.memory and used > self.limits.memory:
+        if self.limits.memory and used > self.limits.memory and self._proportional() > self.limits.memory:
             have = f"{used // MB:,} MB of {self.limits.memory // MB:,} MB"
             return Breach("memory", f"memory limit: {have}; --memory BYTES raises it")
         return None
+
+    def _resident(self) -> int:
+        used = 0
+        for process in self._tree:
+            with contextlib.suppress(psutil.Error):
+                used += process.memory_info().rss
+        return used
+
+    def _proportional(self) -> int:
+        """Pages that forks share counted once; as `_resident` where the system does not let us look."""
+        used = 0
+        for process in self._tree:
+            try:
+                used += process.memory_full_info().pss
+            except psutil.NoSuchProcess:
+                continue
+            except (psutil.Error, AttributeError):
+                return self._resident()
+        return used
 
     def _processes(self) -> Breach | None:
         if not self.limits.processes:

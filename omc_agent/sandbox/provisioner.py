@@ -1,103 +1,81 @@
-"""How the child kernel is started: the Jupyter seam behind which isolation can be swapped.
+"""The Jupyter seam: the kernelspec ``omc_sandbox`` starts its kernel in the tier that is in force.
 
-Registered as ``omc-sandbox`` in the entry point group ``jupyter_client.kernel_provisioners``. This first
-version gives the child a clean environment, sockets that are files, no standard streams, its own process
-group and rlimits set from outside. The wall of namespaces takes its place in this class.
+Registered as ``omc-sandbox`` in the entry point group ``jupyter_client.kernel_provisioners``. Whoever starts that
+kernelspec, ours or another front end, gets a child with sockets that are files and nothing of the environment.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
+import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-ISOLATION = "limited: own process, clean environment, limits kept from outside"
-ISOLATION_NOTE = (
-    "The child is an ordinary process of your user: it has limits and no credentials in its environment,"
-    " but no wall between it and your files or the network yet."
-)
-# Only what Python and its numeric libraries need; nothing of the person's environment gets in.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_KEPT = (
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "SYSTEMROOT",
-    "OPENBLAS_CORETYPE",
-    "OPENBLAS_L2_SIZE",
-    "COVERAGE_PROCESS_START",
-)
+from omc_agent.config import Confinement
+from omc_agent.sandbox import tiers
+from omc_agent.sandbox.birth import ChildProcess
+from omc_agent.sandbox.places import Place
+from omc_agent.sandbox.ways import Way
 
 
-def child_environment(home: str) -> dict[str, str]:
-    """A clean environment: a PATH, a home of its own, one thread in each numeric library.
+class SandboxProvisioner(LocalProvisioner):
+    """A local kernel behind the wall; ``way`` and ``place`` may be given to ``start_kernel``."""
 
-    Parameters
-    ----------
-    home : str
-        The folder the child believes to be its home.
-
-    Returns
-    -------
-    dict of str to str
-        No variable of the host but locale, time zone and the BLAS kernel choice.
-    """
-    env = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    env.update(
-        PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        HOME=home,
-        IPYTHONDIR=f"{home}/.ipython",
-        JUPYTER_PLATFORM_DIRS="1",
-        MPLCONFIGDIR=f"{home}/.mpl",
-        MPLBACKEND="module://matplotlib_inline.backend_inline",
-        PYTHONNOUSERSITE="1",
-        PYTHONHASHSEED="0",
-        MALLOC_ARENA_MAX="2",
-        **dict.fromkeys(THREADS, "1"),
-    )
-    return env
-
-
-class LimitedProvisioner(LocalProvisioner):
-    """A local kernel with a clean environment, ipc sockets and its own process group."""
-
-    _sockets: str | None = None
+    _place: Place | None = None
+    _own_place = False
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """Move the sockets to files, then prepare the launch with nothing of the host's environment."""
+        """Choose how and where the child starts, and move the sockets to files there."""
+        way: Way | None = kwargs.pop("way", None) or await tiers.way(Confinement())
+        assert way is not None
+        self._own_place = "place" not in kwargs
+        place = self._place = kwargs.pop("place", None) or await asyncio.to_thread(way.place)
         manager = self.parent
-        if manager is not None and manager.transport != "ipc":
-            # A unix socket path may have 107 characters, so the folder's name is short.
-            self._sockets = tempfile.mkdtemp(prefix="omc-k")
-            manager.transport, manager.cache_ports = "ipc", False
-            manager.ip = str(Path(self._sockets) / "k")
-            for name in ("shell", "iopub", "stdin", "hb", "control"):
-                setattr(manager, f"{name}_port", 0)
+        assert manager is not None
+        manager.transport, manager.cache_ports = "ipc", False
+        manager.ip = str(place.folder / "k" / "k")
+        for number, name in enumerate(("shell", "iopub", "stdin", "hb", "control"), start=1):
+            setattr(manager, f"{name}_port", number)
         kwargs = await super().pre_launch(**kwargs)
-        cwd = str(kwargs.get("cwd") or tempfile.gettempdir())
-        kwargs.update(
-            env=child_environment(cwd),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        return kwargs
+        await asyncio.to_thread(self._write_inside, place)
+        return {**kwargs, "way": way, "place": place}
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Start the child in a session of its own, so that a signal reaches its whole tree."""
-        kwargs["start_new_session"] = True
-        return await super().launch_kernel(cmd, **kwargs)
+        """Start the child; the command of the kernelspec is for people to read."""
+        way, place = kwargs["way"], kwargs["place"]
+        launching = asyncio.ensure_future(asyncio.to_thread(way.launch, place))
+        try:
+            process = await asyncio.shield(launching)
+        except asyncio.CancelledError:
+            launching.add_done_callback(_kill_unwanted)  # the thread goes on, and nobody else will know of its child
+            raise
+        self.process = process  # it has the calls of Popen that are made
+        self.pid, self.pgid, self.cwd = process.pid, None, Path(place.folder)
+        return self.connection_info
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Remove the sockets when the kernel is gone for good."""
+        """Remove the folder when the kernel is gone for good and the folder was ours."""
         await super().cleanup(restart=restart)
-        if not restart and self._sockets:
-            shutil.rmtree(self._sockets, ignore_errors=True)
+        if self._place is not None and self._own_place and not restart:
+            self._place.remove()
+            if isinstance(self.process, ChildProcess):
+                self.process.close()
+
+    def _write_inside(self, place: Place) -> None:
+        """The connection file with the paths that the child knows; the key is the only secret it gets."""
+        told = dict(self.connection_info, ip=f"{place.inside('k')}/k")
+        told = {name: value.decode() if isinstance(value, bytes) else value for name, value in told.items()}
+        path = place.folder / "k" / "c.json"
+        path.write_text(json.dumps(told))
+        path.chmod(0o644)  # the folder is closed to others
+
+
+def _kill_unwanted(launching: asyncio.Future[ChildProcess]) -> None:
+    if not launching.cancelled() and launching.exception() is None:
+        process = launching.result()
+        process.kill()
+        process.wait(1.0)
+        process.close()

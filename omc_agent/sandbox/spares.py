@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from omc_agent.config import Limits
+from omc_agent.config import Confinement, Limits
 from omc_agent.errors import SandboxError
+from omc_agent.sandbox import tiers
 from omc_agent.sandbox.kernel import Child
-from omc_agent.sandbox.limits import set_rlimits
 
 
 class Spares:
@@ -20,22 +20,25 @@ class Spares:
         Limits that the spare starts with; `take` sets those of the run.
     prelude : str
         The standard imports.
+    confinement : Confinement, optional
+        What holds the children.
     """
 
-    def __init__(self, limits: Limits, prelude: str) -> None:
-        self._limits, self._prelude = limits, prelude
+    def __init__(self, limits: Limits, prelude: str, confinement: Confinement | None = None) -> None:
+        self._limits, self._prelude, self._confinement = limits, prelude, confinement or Confinement()
         self._coming: asyncio.Task[Child] | None = None
         self._closed = False
 
     def warm(self) -> None:
         """Begin to start a spare when there is none."""
         if self._coming is None:
-            self._coming = asyncio.create_task(_started(self._limits, self._prelude))
+            self._coming = asyncio.create_task(_unbound(self._limits, self._prelude, self._confinement))
 
-    async def take(self, limits: Limits, prelude: str) -> Child:
-        """Hand out the spare when it has run the same prelude, else a child started now; begin the next spare."""
-        if prelude != self._prelude:
-            return await _started(limits, prelude)
+    async def take(self, limits: Limits, prelude: str, confinement: Confinement) -> Child:
+        """Hand out the spare when it is of the wanted kind, else a child started now; begin the next spare."""
+        # A socket's cap on messages is set before it connects, so the spare's may be too small.
+        if (prelude, confinement) != (self._prelude, self._confinement) or limits.output > self._limits.output:
+            return await new_child(limits, prelude, confinement)
         coming, self._coming = self._coming, None
         try:
             return await self._hand_out(coming, limits)
@@ -48,11 +51,10 @@ class Spares:
             with contextlib.suppress(SandboxError):
                 child = await coming
                 if await child.alive():
-                    child.limits = limits
-                    set_rlimits(child.pid, limits)
+                    await child.bound(limits)
                     return child
                 await child.end()
-        return await _started(limits, self._prelude)
+        return await new_child(limits, self._prelude, self._confinement)
 
     async def close(self) -> None:
         """End the spare, and start no more."""
@@ -64,7 +66,25 @@ class Spares:
                 await child.end()
 
 
-async def _started(limits: Limits, prelude: str) -> Child:
-    child = Child(limits)
+async def new_child(limits: Limits, prelude: str, confinement: Confinement) -> Child:
+    """A child in the tier that is in force for `confinement`, with `prelude` run and its limits set.
+
+    Raises
+    ------
+    SandboxError
+        When none can be started, or only in a lower tier than `confinement.require`.
+    """
+    child = await _unbound(limits, prelude, confinement)
+    try:
+        await child.bound(limits)
+    except BaseException:
+        await child.end()
+        raise
+    return child
+
+
+async def _unbound(limits: Limits, prelude: str, confinement: Confinement) -> Child:
+    """Without rlimits yet: they can be lowered later, but not raised."""
+    child = Child(limits, way=await tiers.way(confinement), kernel=confinement.kernel)
     await child.start(prelude)
     return child

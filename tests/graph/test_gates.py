@@ -82,15 +82,39 @@ async def test_the_same_key_is_the_same_request_and_another_is_another():
     assert first == again != other
 
 
-class _State(TypedDict, total=False):
-    decision: dict[str, Any]
+async def _not_walled() -> bool:
+    return False
 
 
-@pytest.mark.parametrize("approve", ["risky", "always"])
-@pytest.mark.parametrize("gate", ["code", "scope", "budget"])
-async def test_what_has_no_safe_default_waits_for_a_person_and_resumes_by_its_id(approve, gate):
+@pytest.mark.parametrize("approve", ["never", "risky", "always"])
+async def test_code_of_a_model_asks_where_there_is_no_wall_whatever_the_policy(approve):
     book = Book()
-    ask = make_ask(Gates(approve), book.emit, book.write)
+    ask = make_ask(Gates(approve), book.emit, book.write, walled=_not_walled)
+    waiting, _ = await asked_in_a_graph(ask, "code")
+    assert waiting.value["gate"] == "code"
+    assert book.rows == []
+
+
+async def test_unsafe_local_lets_it_run_unasked_and_other_gates_never_needed_a_wall():
+    book = Book()
+    unsafe = make_ask(Gates("never", unsafe_local=True), book.emit, book.write, walled=_not_walled)
+    assert (await unsafe(gate="code", **QUESTION))["type"] == "approve"
+    ask = make_ask(Gates("never"), book.emit, book.write, walled=_not_walled)
+    assert (await ask(gate="selection", **QUESTION))["type"] == "approve"
+
+
+async def test_what_a_person_was_asked_is_asked_again_though_the_policy_has_changed():
+    """Otherwise a resumed run would approve by policy what the person has just rejected."""
+    book = Book()
+    asked = {("code", QUESTION["stage"], QUESTION["sha256"])}
+    ask = make_ask(Gates("never"), book.emit, book.write, asked=asked)
+    waiting, resume = await asked_in_a_graph(ask, "code")
+    assert waiting.value["gate"] == "code"
+    assert (await resume({"type": "reject", "why": "no"}))["decision"]["type"] == "reject"
+
+
+async def asked_in_a_graph(ask, gate):
+    """The open interrupt of a graph whose one node asks, and a function that answers it."""
 
     async def node(state):
         return {"decision": await ask(gate=gate, **QUESTION)}
@@ -103,6 +127,24 @@ async def test_what_has_no_safe_default_waits_for_a_person_and_resumes_by_its_id
     thread = {"configurable": {"thread_id": "t"}}
     await compiled.ainvoke({}, thread)
     (waiting,) = (await compiled.aget_state(thread)).interrupts
+
+    async def resume(decision):
+        return await compiled.ainvoke(Command(resume={waiting.id: decision}), thread)
+
+    return waiting, resume
+
+
+class _State(TypedDict, total=False):
+    decision: dict[str, Any]
+
+
+@pytest.mark.parametrize("approve", ["risky", "always"])
+@pytest.mark.parametrize("gate", ["code", "scope", "budget"])
+async def test_what_has_no_safe_default_waits_for_a_person_and_resumes_by_its_id(approve, gate):
+    book = Book()
+    ask = make_ask(Gates(approve), book.emit, book.write)
+
+    waiting, resume = await asked_in_a_graph(ask, gate)
     assert waiting.value == {
         "gate": gate,
         "stage": "selection",
@@ -111,5 +153,5 @@ async def test_what_has_no_safe_default_waits_for_a_person_and_resumes_by_its_id
         "sha256": QUESTION["sha256"],
     }
     assert book.rows == [], "its row is written by whoever drives the run"
-    done = await compiled.ainvoke(Command(resume={waiting.id: {"type": "reject", "why": "no"}}), thread)
+    done = await resume({"type": "reject", "why": "no"})
     assert done["decision"] == {"type": "reject", "why": "no"}

@@ -20,6 +20,7 @@ from omc_agent.events import (
     ChoiceMade,
     Event,
     HoldoutSealed,
+    IsolationKnown,
     LeakTested,
     Observe,
     PlanMade,
@@ -99,8 +100,8 @@ def opening() -> list[Event]:
             goal="Will BTC rise",
             model="offline",
             model_note=NOTE,
-            isolation="walled: namespaces",
         ),
+        IsolationKnown(at=1000.2, tier="walled", means="zygote", title="walled: namespaces", note="No network."),
         BriefRead(
             at=1000.5,
             title="Direction of BTC, one hour ahead",

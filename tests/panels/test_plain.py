@@ -49,4 +49,4 @@ def test_a_shell_is_told_its_own_verbs(made):
 
 def test_nothing_that_steers_a_terminal_gets_through():
     evil = "\x1b]0;title\x07\x1b[2Jgoal"
-    assert "\x1b" not in written([RunStarted(run_id="r", goal=evil, model=evil, isolation=evil)])
+    assert "\x1b" not in written([RunStarted(run_id="r", goal=evil, model=evil)])

@@ -177,7 +177,9 @@ async def test_a_child_that_leaves_is_killed_replaced_and_says_what_was_lost(box
 
 
 async def test_too_many_threads_are_killed(box):
-    code = "import threading, time\nfor _ in range(60): threading.Thread(target=time.sleep, args=(20,)).start()\n"
+    # Small stacks: they count as data of the process, and would meet the memory limit first.
+    code = "import threading, time\nthreading.stack_size(2**18)\n"
+    code += "for _ in range(60): threading.Thread(target=time.sleep, args=(20,)).start()\n"
     result = await box.run(code + "time.sleep(20)", limits=with_limits(SMALL, processes=40))
     assert result.status == "killed"
     assert "processes limit" in result.reason
