@@ -212,8 +212,10 @@ def asked(event: RequestOpened, verb: str) -> Piece:
 def decided(event: RequestDecided, question: str) -> Piece:
     """The question in short, the answer, and who gave it."""
     lead = f"{question or event.gate}"
-    by = f"{event.decision}, by {event.decided_by}" if event.decided_by else event.decision
-    why = f": {event.why}" if event.why else "."
+    said = phrases.model_name(event.decision) if event.gate == "selection" else event.decision
+    by = f"{said}, by {event.decided_by}" if event.decided_by else said
+    # By default says it all: the default was stated with the question.
+    why = f": {event.why}" if event.why and event.decided_by != "default" else "."
     html = f'<p class="omc-step"><b>{esc(lead)}</b> {esc(by + why)}</p>'
     return Piece(html, plain(f"{lead} {by}{why}"))
 
