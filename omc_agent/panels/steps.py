@@ -225,5 +225,6 @@ def choice(event: ChoiceMade) -> Piece:
     name = phrases.model_name(event.name)
     other = event.recommended and event.recommended != event.name
     extra = f" Recommended was {phrases.model_name(event.recommended)}." if other else ""
-    html = f'<p class="omc-step"><b>{esc(name)}</b> goes to scoring. {esc(event.why + extra)}</p>'
-    return Piece(html, plain(f"{name} goes to scoring. {event.why}{extra}"))
+    name, why = (text[:1].upper() + text[1:] for text in (name, event.why))
+    html = f'<p class="omc-step"><b>{esc(name)}</b> goes to scoring. {esc(why + extra)}</p>'
+    return Piece(html, plain(f"{name} goes to scoring. {why}{extra}"))
