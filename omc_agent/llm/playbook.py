@@ -74,8 +74,10 @@ def _understand(situation: Situation) -> Iterator[Move]:
     )
     brief = reading.brief
     said = [f"Read as: {brief.title()}.", *(note[0].upper() + note[1:] for note in reading.notes if note)]
-    if brief.assumed:
-        said.append(f"Assumed: {', '.join(brief.assumed)}.")
+    # An exploration predicts nothing, so what it would have predicted is no assumption.
+    idle = ("target", "metric", "horizon") if brief.task == "analysis" else ()
+    if assumed := [name for name in brief.assumed if name not in idle]:
+        said.append(f"Assumed: {', '.join(assumed)}.")
     if brief.unread:
         said.append(f"Not used: {', '.join(brief.unread)}.")
     questions = [

@@ -200,3 +200,10 @@ async def test_a_node_that_leaves_nothing_says_what_it_owes(stage):
     left, world = await walk(stage, state, model=silent)
     assert (left["trouble"] or {}).get("missing") == OWED[stage]
     assert world.events[-1].status == ("failed" if OWED[stage] else "ok")
+
+
+async def test_an_exploration_is_not_said_to_assume_what_it_would_have_predicted():
+    _, world = await walk("understanding", {"goal": "Explore BTC between 1 June and 15 July 2024"})
+    (reason,) = [event.text for event in world.events if event.kind == "reason"][:1]
+    assert "Exploration of BTC" in reason
+    assert "Assumed" not in reason
