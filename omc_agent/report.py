@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
 
 from omc_agent.brief import Brief
+from omc_agent.events import Event, Reason
+from omc_agent.naming import model_name
+from omc_agent.panels.verdict import beats_words, verdict_terms
 from omc_agent.store.records import Row, SessionManager, recorded
 from omc_agent.tools.page import render_report
-from omc_agent.tools.reporting import model_card
+from omc_agent.tools.reporting import model_card, what_was_tried
 
 Save = Callable[[str, bytes], Awaitable[Any]]
 
@@ -51,7 +54,11 @@ class ReportWriter:
         cells = recorded(await asyncio.to_thread(self.store.cells, self.run_id))
         brief = Brief.model_validate(state["brief"])
         markdown, html = await asyncio.to_thread(
-            render_report, brief.title(), self._sections(state, cells), subtitle=f"run {self.run_id}"
+            render_report,
+            brief.title(),
+            self._sections(state, cells),
+            subtitle=f"Asked: {state['goal']}",
+            footer=f"Run {self.run_id}. Written by omc_agent {version('omc-agent')}.",
         )
         written = {"report.html": "the report", "report.md": "the report as Markdown"}
         await self.save("report.html", html.encode())
@@ -90,23 +97,20 @@ class ReportWriter:
         )
 
     def _sections(self, state: Mapping[str, Any], cells: list[Row]) -> list[dict[str, Any]]:
-        texts = state.get("texts", {})
-        sections: list[dict[str, Any]] = []
-        if texts.get("verdict"):
-            said = texts["verdict"]
-            sections.append({"heading": said["headline"], "markdown": said["sentence"]})
-        if texts.get("summary"):
-            sections.append({"heading": "Summary", "markdown": str(texts["summary"])})
+        texts, candidates = state.get("texts", {}), list(state.get("candidates", {}).values())
+        # Made here from the state, not taken from the child's text of it: only the host's words call a verdict.
+        sections = [_result_section(state), {"markdown": what_was_tried(state["brief"], candidates)}]
+        if state.get("choice"):
+            chosen = f"Chosen before the sealed rows were opened: **{model_name(state['choice']['name'])}**."
+            sections.append({"paragraphs": [chosen]})
         if isinstance(texts.get("advice"), list) and texts["advice"]:
             bullets = "\n".join(f"- {line}" for line in texts["advice"])
             sections.append({"heading": "What to do next", "markdown": bullets})
-        candidates = list(state.get("candidates", {}).values())
-        if candidates:
-            sections.append({"heading": "Candidates", "table": _candidate_table(candidates)})
         if state.get("leaks"):
             lines = "\n".join(f"- {finding['text']}" for finding in state["leaks"].values())
             sections.append({"heading": "Leak test", "markdown": lines})
-        sections += [_stage_section(stage, title, cells) for stage, title in HEADINGS.items()]
+        plans = _plans(self.store.events(self.run_id))
+        sections += [_stage_section(stage, title, cells, plans.get(stage, "")) for stage, title in HEADINGS.items()]
         return [section for section in sections if section]
 
 
@@ -116,17 +120,40 @@ def _span(sealed: Mapping[str, Any], prefix: str) -> str:
     return f"{rows:,} rows" + (f", {start[:16]} to {end[:16]} UTC" if start else "")
 
 
-def _candidate_table(candidates: list[dict[str, Any]]) -> pd.DataFrame:
-    table = pd.DataFrame(candidates)[["name", "metric", "score", "low", "high", "fit_seconds", "baseline"]]
-    return table.round({"score": 4, "low": 4, "high": 4, "fit_seconds": 2})
+def _result_section(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The verdict in the host's words, then what it rests on."""
+    said, verdict = state.get("texts", {}).get("verdict"), state.get("verdict")
+    if not said or not verdict:
+        return {"heading": "Result", "paragraphs": ["Nothing was predicted, so there is no verdict."]}
+    paragraphs = [said["sentence"], beats_words(verdict)]
+    return {
+        "heading": said["headline"],
+        "paragraphs": [text for text in paragraphs if text],
+        "bullets": [term[:1].upper() + term[1:] for term in verdict_terms(verdict)],
+    }
 
 
-def _stage_section(stage: str, title: str, cells: list[Row]) -> dict[str, Any]:
-    mine = [cell for cell in cells if cell["stage"] == stage]
+def _plans(events: Iterable[Event]) -> dict[str, str]:
+    """The first reason of each stage: what it set out to do."""
+    plans: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, Reason):
+            plans.setdefault(event.stage, event.text)
+    return plans
+
+
+def _stage_section(stage: str, title: str, cells: list[Row], plan: str) -> dict[str, Any]:
+    # A cell that ran again in a later round is shown once, as it came out last.
+    mine = list({cell["code"]: cell for cell in cells if cell["stage"] == stage}.values())
     if not mine:
         return {}
-    pictures = [bundle["image/png"] for cell in mine for bundle in cell["result"]["outputs"] if "image/png" in bundle]
-    return {"heading": title, "code": "\n".join(cell["code"] for cell in mine), "png_base64": pictures}
+    bundles = [bundle for cell in mine for bundle in cell["result"]["outputs"]]
+    pictures = [bundle["image/png"] for bundle in bundles if "image/png" in bundle]
+    shown = [bundle["text/plain"] for bundle in bundles if "image/png" not in bundle and bundle.get("text/plain")]
+    names = [f"{title}, figure {number}" for number in range(1, len(pictures) + 1)]
+    code = "\n".join(cell["code"] for cell in mine)
+    text = {"paragraphs": [plan] if plan else [], "code": code, "output": "\n\n".join(shown)}
+    return {"heading": title, **text, "png_base64": pictures, "alt": names}
 
 
 def _pictures(cells: list[Row]) -> list[tuple[str, bytes]]:

@@ -31,7 +31,7 @@ Stage: data_analysis. clean_data first, then calculate_technical_indicators (tho
         return [
             CellTool("clean_data", "transform", ("bars",)).build(),
             CellTool("calculate_technical_indicators", "transform", ("bars",)).build(),
-            CellTool("perform_eda", "look", ("summary",), hidden=("plots",)).build(),
+            CellTool("perform_eda", "look", ("summary",), hidden=("plots",), shown="{0}.T").build(),
             free_code_tool(),
         ]
 

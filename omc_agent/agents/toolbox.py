@@ -51,6 +51,9 @@ class CellTool:
         What the result adds to the state: ``absorb(outcome, into, state) -> dict``.
     hidden : sequence of str
         Parameters that are not shown to the model.
+    shown : str
+        An expression for the last line of the cell, so that person and model see its figures; ``{0}`` stands for the
+        first result.
     """
 
     name: str
@@ -59,6 +62,7 @@ class CellTool:
     fixed: Callable[[RunContext, dict[str, Any]], dict[str, Any]] = lambda context, state: {}
     absorb: Callable[[Outcome, list[str], dict[str, Any]], Update] = lambda outcome, into, state: {}
     hidden: Sequence[str] = field(default_factory=tuple)
+    shown: str = ""
 
     def build(self) -> BaseTool:
         """The tool, with a schema made from the function's signature and docstring."""
@@ -74,6 +78,8 @@ class CellTool:
                 code, names = f"save_state({into[0]!r}, {render_call(function, arguments, frames, [])})", []
             else:
                 code, names = render_call(function, arguments, frames, into), into
+            if self.shown:
+                code = f"{code}\n{self.shown.format(into[0])}"
             outcome = await runtime.context.run_cell(
                 code, key=cell_key(runtime), kind=self.kind, into=names, entered=runtime.state["entered"]
             )

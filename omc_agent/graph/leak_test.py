@@ -117,8 +117,6 @@ async def _tell(
         )
     if findings:
         visit.status = "back"
-    else:
-        await visit.reason(f"All {reference.shape[1]} columns stay the same to the last bit that is compared.")
 
 
 def _where(state: AgentState, column: str) -> tuple[int | None, int | None]:

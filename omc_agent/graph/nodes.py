@@ -61,7 +61,7 @@ async def selection(state: AgentState, runtime: Runtime[RunContext]) -> dict[str
     async with visiting("selection", "Choice", state, context) as visit:
         advice = recommend(candidates)
         why = str(advice["why"])
-        await visit.reason(f"Of {len(candidates)} candidates {advice['name']} is recommended: {why}")
+        await visit.reason("Take the simplest model within noise of the best. The sealed rows have no say in it.")
         decision: dict[str, Any] = {}
         if context.gates.approve == "always" or (context.gates.approve == "risky" and advice["within_noise"]):
             decision = await context.ask(

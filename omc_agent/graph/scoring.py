@@ -22,6 +22,7 @@ from omc_agent.events import LeakTested, VerdictCalled, Warned
 from omc_agent.graph.leak_test import TRANSFORM, find_leaks
 from omc_agent.graph.state import AgentState
 from omc_agent.graph.visit import Visit, visiting
+from omc_agent.naming import model_name
 from omc_agent.tools import leakage
 from omc_agent.tools.analysis import clean_data
 from omc_agent.tools.rule import freeze_rule
@@ -63,8 +64,8 @@ async def scoring(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, 
     context, brief = runtime.context, Brief.model_validate(state["brief"])
     async with visiting("scoring", "Scoring", state, context) as visit:
         await visit.reason(
-            f"The choice is frozen: {state['choice']['name']}. Replay its cells on development rows in a fresh"
-            " sandbox, train it, then open the sealed rows once and score them on the host."
+            f"The choice is frozen: {model_name(state['choice']['name'])}. Replay its cells on development rows in a"
+            " fresh sandbox, train it, then open the sealed rows once and score them on the host."
         )
         case = await _read_case(context, visit, state, brief)
         scored = Scored()
@@ -146,8 +147,8 @@ async def _train(case: Case, bench: Bench) -> None:
     lines = [
         f"model = {trainer}(features, model={choice['model']!r}, params={choice['params']!r}, seed={seed})",
         f"simple = {trainer}(features, model={SIMPLE[task]!r}, seed={seed})",
-        "save_model(model, 'model.skops')",
-        "save_model(simple, 'simple.skops')",
+        "model_sha256 = save_model(model, 'model.skops')",
+        "simple_sha256 = save_model(simple, 'simple.skops')",
     ]
     await bench.run("\n".join(lines), key=f"{case.visit.key}:train", kind="model")
 

@@ -13,9 +13,15 @@ from typing import Any
 from omc_agent.brief import Brief
 from omc_agent.llm.grammar import read_goal
 from omc_agent.llm.planning import candidate_models, plan_steps
+from omc_agent.naming import model_name
 
 Facts = dict[str, Any]
 NAIVE = ("constant", "last", "reversal", "seasonal")
+RULES = {
+    "last": "Next the rule that repeats the last value.",
+    "reversal": "Next the rule that reverses the last move.",
+    "seasonal": "Next the rule that repeats the value of one day before.",
+}
 TUNABLE = ("xgboost", "gradient_boosting", "logistic_regression", "random_forest", "ridge", "lasso")
 INDICATORS = ("sma", "ema", "rsi", "macd", "bollinger")
 
@@ -68,8 +74,10 @@ def _understand(situation: Situation) -> Iterator[Move]:
     )
     brief = reading.brief
     said = [f"Read as: {brief.title()}.", *(note[0].upper() + note[1:] for note in reading.notes if note)]
-    if brief.assumed:
-        said.append(f"Assumed: {', '.join(brief.assumed)}.")
+    # An exploration predicts nothing, so what it would have predicted is no assumption.
+    idle = ("target", "metric", "horizon") if brief.task == "analysis" else ()
+    if assumed := [name for name in brief.assumed if name not in idle]:
+        said.append(f"Assumed: {', '.join(assumed)}.")
     if brief.unread:
         said.append(f"Not used: {', '.join(brief.unread)}.")
     questions = [
@@ -163,11 +171,11 @@ def _train(situation: Situation) -> Iterator[Move]:
     facts, brief = situation.facts, _brief(situation.facts)
     rules = NAIVE if _is_prices(facts) else ("constant",)
     for number, rule in enumerate(rules):
-        words = "Score the naive rules first: they are what a model has to beat." if number == 0 else f"Next: {rule}."
+        words = "Score the naive rules first: they are what a model has to beat." if number == 0 else RULES[rule]
         yield Move(words, "cross_validate_model", {"features": "features", "model": rule, "into": rule})
     for model in candidate_models(brief):
         yield Move(
-            f"Score {model.replace('_', ' ')} on the same folds.",
+            f"Score {model_name(model)} on the same folds.",
             "cross_validate_model",
             {"features": "features", "model": model, "into": model},
         )
@@ -185,13 +193,13 @@ def _evaluate(situation: Situation) -> Iterator[Move]:
     if facts.get("rounds_left") and ordered:
         model = (trees or ordered)[0]["model"]
         yield Move(
-            f"Defaults are rarely the best of {model.replace('_', ' ')}: search once, in counted trials.",
+            f"Defaults are rarely the best of {model_name(model)}: search once, in counted trials.",
             "propose_next",
             {"next": "tune", "model": model, "why": "one bounded search is left"},
         )
         return
     yield Move(
-        f"See what {best['name'].replace('_', ' ')} gets right and wrong on the last fold.",
+        f"See what {model_name(best['name'])} gets right and wrong on the last fold.",
         "evaluate_model",
         {"model": best["model"], "params": best["params"] or None},
     )
@@ -206,7 +214,7 @@ def _evaluate(situation: Situation) -> Iterator[Move]:
 def _tune(situation: Situation) -> Iterator[Move]:
     model = situation.facts["proposal"]["model"]
     yield Move(
-        f"Search {model.replace('_', ' ')}; every trial counts against the claimed score.",
+        f"Search {model_name(model)}; every trial counts against the claimed score.",
         "tune_hyperparameters",
         {"features": "features", "model": model, "into": f"{model}_tuned"},
     )

@@ -102,6 +102,10 @@ def _turned(draft: Draft, span: Span) -> Span:
     if span.end is None:
         draft.note(f"'{span.words}' starts after the newest bar.")
         return span
+    if start == end:
+        # Turned round it is as empty; whoever fetches says so, with the span there is.
+        draft.note(f"'{span.words}' holds no time.")
+        return span
     draft.assume("start", "end")
     turned = span.turned()
     draft.note(f"'{span.words}' ends before it starts; the two dates are taken the other way round.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from omc_agent.panels.story import Story
 from omc_agent.panels.verdict import verdict_html, verdict_text
 
 Link = Callable[[ArtifactSaved], str | None]
+_OPENED_FIRST = ("report.html", "model_card.md")
 
 
 class Card(Protocol):
@@ -99,7 +100,10 @@ class ReportCard:
         how = self._how()
         top = steps.noticed(how[1], how[0], lead=how[2]).html if how else ""
         comma = '<span class="omc-alt">, </span>'
-        files = comma.join(f"<span>{self._file(a)}</span>" for a in self.story.artifacts)
+        named, plots = _to_name(self.story.artifacts)
+        files = comma.join(
+            [f"<span>{self._file(a)}</span>" for a in named] + [f"<span>{esc(p)}</span>" for p in plots]
+        )
         place = self._place()
         files += f" <span>in <code>{esc(place)}</code></span>" if place else ""
         bound = f"<span>bound to <code>{esc(self.out, 80)}</code></span>" if self._is_bound() else ""
@@ -112,7 +116,8 @@ class ReportCard:
         """The same for a terminal."""
         how, place = self._how(), self._place()
         top = [steps.noticed(how[1], how[0], lead=how[2]).text] if how else []
-        names = ", ".join(a.name for a in self.story.artifacts)
+        named, plots = _to_name(self.story.artifacts)
+        names = ", ".join([*(a.name for a in named), *plots])
         files = [f"Files: {names}{f' in {place}' if place else ''}"] if names else []
         bound = [f"Bound to {self.out}"] if self._is_bound() else []
         return plain("\n".join([*top, *files, *bound, self._cost()]))
@@ -153,6 +158,15 @@ class ReportCard:
         folders = {str(Path(a.path).parent) for a in self.story.artifacts if a.path}
         place, home = folders.pop() if len(folders) == 1 else "", str(Path.home())
         return f"~{place[len(home) :]}" if len(home) > 1 and place.startswith(home + "/") else place
+
+
+def _to_name(artifacts: Sequence[ArtifactSaved]) -> tuple[list[ArtifactSaved], list[str]]:
+    """The files to name, what a person opens first in front; plots stand in the cards above, and are counted."""
+    named = [a for a in artifacts if not a.name.endswith(".png")]
+    first = {name: place for place, name in enumerate(_OPENED_FIRST)}
+    plots = len(artifacts) - len(named)
+    ordered = sorted(named, key=lambda a: first.get(a.name, len(first)))
+    return ordered, [phrases.count(plots, "plot")] if plots else []
 
 
 def near_link(artifact: ArtifactSaved) -> str | None:

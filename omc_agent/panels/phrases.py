@@ -10,19 +10,12 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from omc_agent.naming import metric_name as metric
+from omc_agent.naming import model_name, plain_name
+
+__all__ = ["metric", "model_name", "plain_name"]
+
 NOT_KNOWN = "n/a"
-METRICS = {
-    "roc_auc": "ROC-AUC",
-    "pr_auc": "PR-AUC",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R²",
-    "mase": "MASE",
-    "f1": "F1",
-    "brier": "Brier score",
-    "mae_skill": "MAE skill",
-    "log_loss_skill": "log-loss skill",
-}
 LOWER_IS_BETTER = frozenset({"mae", "rmse", "mase", "brier", "log_loss"})
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
@@ -160,21 +153,6 @@ def signed(value: Any) -> str:
     """
     found = number(value)
     return NOT_KNOWN if found is None else _minus(f"{found:+,.3f}" if abs(found) < 100 else f"{found:+,.0f}")
-
-
-def metric(name: Any) -> str:
-    """A metric's name as the field writes it."""
-    return METRICS.get(str(name), str(name).replace("_", " "))
-
-
-def model_name(name: Any) -> str:
-    """A model's name as its makers write it."""
-    return plain_name(name).replace("xgboost", "XGBoost")
-
-
-def plain_name(name: Any) -> str:
-    """A name of the code as words: ``logistic_regression`` is said as two."""
-    return str(name).replace("_", " ").strip()
 
 
 def moment(text: Any) -> datetime | None:

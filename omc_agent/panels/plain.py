@@ -18,7 +18,7 @@ from omc_agent.events import (
 )
 from omc_agent.panels import phrases, pictures, steps
 from omc_agent.panels.cards import ReportCard
-from omc_agent.panels.markup import plain
+from omc_agent.panels.markup import indent, plain
 from omc_agent.panels.story import ENDS, Story
 from omc_agent.panels.verdict import verdict_text
 
@@ -107,6 +107,15 @@ class PlainPanel:
             self._failed = str(error.get("message") or event.reason or event.status)
             place = steps.where(event.n, error.get("line"))
             self._say(f"✕ {error.get('type') or event.status} in {place}: {self._failed}")
+        elif event.stage == "data_analysis" and self.story.is_exploration():
+            self._show(event)
+
+    def _show(self, event: CellFinished) -> None:
+        """What an exploration found is its result; elsewhere tables are for the notebook and the report."""
+        for bundle in event.outputs:
+            text = bundle.get("text/plain", "")
+            if text and "image/png" not in bundle:
+                self._write(indent(plain(text)) + "\n")
 
     def _on_observe(self, event: Observe) -> None:
         if not event.ok and not self._failed:

@@ -212,8 +212,10 @@ def asked(event: RequestOpened, verb: str) -> Piece:
 def decided(event: RequestDecided, question: str) -> Piece:
     """The question in short, the answer, and who gave it."""
     lead = f"{question or event.gate}"
-    by = f"{event.decision}, by {event.decided_by}" if event.decided_by else event.decision
-    why = f": {event.why}" if event.why else "."
+    said = phrases.model_name(event.decision) if event.gate == "selection" else event.decision
+    by = f"{said}, by {event.decided_by}" if event.decided_by else said
+    # By default says it all: the default was stated with the question.
+    why = f": {event.why}" if event.why and event.decided_by != "default" else "."
     html = f'<p class="omc-step"><b>{esc(lead)}</b> {esc(by + why)}</p>'
     return Piece(html, plain(f"{lead} {by}{why}"))
 
@@ -223,5 +225,6 @@ def choice(event: ChoiceMade) -> Piece:
     name = phrases.model_name(event.name)
     other = event.recommended and event.recommended != event.name
     extra = f" Recommended was {phrases.model_name(event.recommended)}." if other else ""
-    html = f'<p class="omc-step"><b>{esc(name)}</b> goes to scoring. {esc(event.why + extra)}</p>'
-    return Piece(html, plain(f"{name} goes to scoring. {event.why}{extra}"))
+    name, why = (text[:1].upper() + text[1:] for text in (name, event.why))
+    html = f'<p class="omc-step"><b>{esc(name)}</b> goes to scoring. {esc(why + extra)}</p>'
+    return Piece(html, plain(f"{name} goes to scoring. {why}{extra}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from omc_agent.brief import parse_duration
@@ -94,6 +95,10 @@ class Story:
         """The metric by which candidates are compared."""
         return str(self.brief.brief.get("metric", "")) if self.brief is not None else ""
 
+    def is_exploration(self) -> bool:
+        """Whether the run only looks, so that there will be no verdict."""
+        return self.brief is not None and self.brief.brief.get("task") == "analysis"
+
     def steps_done(self) -> tuple[int, int]:
         """Planned steps that are done, and all of them."""
         done = [step for step in self.plan if self.record(str(step.get("stage", ""))).status in DONE]
@@ -122,7 +127,7 @@ class Story:
         brief = self.brief.brief if self.brief is not None else {}
         sealed = self.sealed
         if sealed is None:
-            parts = [phrases.span(brief.get("start"), brief.get("end"))] if brief.get("start") else []
+            parts = [phrases.span(brief.get("start"), _last_moment(brief.get("end")))] if brief.get("start") else []
             parts += [f"judged by {phrases.metric(self.metric())}"] if brief.get("task") != "analysis" else []
             said = ", ".join(parts)
             return f"{said[:1].upper()}{said[1:]}." if said else ""
@@ -229,6 +234,12 @@ _TITLES = {
 def stage_title(stage: str) -> str:
     """A stage's name as a title, where no event gave one."""
     return _TITLES.get(stage) or stage.replace("_", " ").capitalize()
+
+
+def _last_moment(end: Any) -> Any:
+    """The end of a brief is exclusive: a span up to midnight ends on the day before."""
+    found = phrases.moment(end)
+    return end if found is None else (found - timedelta(minutes=1)).isoformat()
 
 
 def _assumption(name: str, value: Any) -> str:

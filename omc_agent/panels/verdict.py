@@ -51,12 +51,16 @@ def beats_words(verdict: Verdict) -> str:
     flat: dict[str, bool] = {}
     for name, value in beats.items():
         inner = value if isinstance(value, dict) else {name: value}
-        flat.update({phrases.plain_name(key): bool(won) for key, won in inner.items() if won is not None})
+        flat.update({_rule(key): bool(won) for key, won in inner.items() if won is not None})
     won = [name for name, value in flat.items() if value]
     lost = [name for name, value in flat.items() if not value]
     parts = [f"Beats {_listed(won, 'and')}."] if won else []
     parts += [f"Does not beat {_listed(lost, 'or')}."] if lost else []
     return " ".join(parts)
+
+
+def _rule(key: str) -> str:
+    return "the simple model" if key == "simple_model" else phrases.plain_name(key)
 
 
 def verdict_terms(verdict: Verdict) -> list[str]:

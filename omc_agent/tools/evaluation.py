@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from omc_agent.errors import DataError, UsageError
+from omc_agent.naming import metric_name, model_name
 from omc_agent.tools import evaluation_plots as pictures
 from omc_agent.tools.algorithms import CLASSIFIERS, REGRESSORS
 from omc_agent.tools.fitting import predict
@@ -168,11 +169,11 @@ def recommend(candidates: Sequence[Candidate]) -> dict[str, Any]:
     chosen = near.iloc[int(np.argmin([_simplicity(name) for name in near["model"]]))]
     best, metric = table.iloc[0], str(table["metric"].iloc[0])
     if chosen["name"] == best["name"]:
-        why = f"{chosen['name']} has the best {metric}, {chosen['score']:.4f}."
+        why = f"{model_name(chosen['name'])} has the best {metric_name(metric)}, {chosen['score']:.4g}."
     else:
         why = (
-            f"{chosen['name']} ({metric} {chosen['score']:.4f}) is simpler than the best, {best['name']} "
-            f"({best['score']:.4f}), and within its noise."
+            f"{model_name(chosen['name'])} ({metric_name(metric)} {chosen['score']:.4g}) is simpler than the best, "
+            f"{model_name(best['name'])} ({best['score']:.4g}), and within its noise."
         )
     return {
         "name": str(chosen["name"]),
@@ -222,7 +223,7 @@ def _against_baselines(candidates: Sequence[Candidate], chosen: pd.Series[Any], 
     if not scored:
         return ""
     best = max(scored, key=lambda each: sign * float(each["score"]))
-    said = f"the naive rule {best['name']} ({best['score']:.4f})"
+    said = f"the naive rule {model_name(best['name'])} ({best['score']:.4g})"
     if sign * (float(chosen["score"]) - float(best["score"])) > 0:
         return f" It is ahead of {said}."
     return f" It is not ahead of {said}, so do not expect an edge."

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from omc_agent.naming import metric_name, model_name
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -39,11 +41,13 @@ def draw_classification(target: Floats, probability: Floats) -> None:
 def _draw_confusion(axes: Axes, target: Floats, probability: Floats) -> None:
     called = probability >= 0.5
     counts = np.array([[np.sum((target == t) & (called == c)) for c in (False, True)] for t in (0, 1)])
-    axes.imshow(counts, vmin=0, vmax=max(int(counts.max()), 1), aspect="auto")
+    shares = counts / max(int(counts.sum()), 1)
+    # Half of all rows is the darkest: four equal quarters, which is chance, look like what they are.
+    axes.imshow(shares, vmin=0, vmax=0.5, cmap="Blues", aspect="auto")
     for (row, column), count in np.ndenumerate(counts):
-        share = 100 * count / counts.sum()
-        ink = "black" if count > counts.max() / 2 else "white"
-        axes.text(column, row, f"{count:,}\n{share:.1f} %", ha="center", va="center", color=ink)
+        share = shares[row, column]
+        ink = "white" if share > 0.3 else "black"
+        axes.text(column, row, f"{count:,}\n{100 * share:.1f} %", ha="center", va="center", color=ink)
     axes.grid(False)
     axes.set(title="Confusion at 0.5", xlabel="predicted", ylabel="true")
     axes.set_xticks([0, 1], ["0", "1"])
@@ -68,7 +72,7 @@ def draw_candidates(table: pd.DataFrame, metric: str) -> None:
     from omc_agent.tools.plots import colour, house_style, new_axes
 
     with house_style():
-        figure, axes = new_axes("Candidates", f"{metric}, 95 % interval", "")
+        figure, axes = new_axes("Candidates", f"{metric_name(metric)}, 95 % interval", "")
         figure.set_figheight(1.0 + 0.32 * len(table))
         middle, low, high = (table[name].to_numpy(dtype=np.float64) for name in ("score", "low", "high"))
         place = np.arange(len(table))
@@ -76,7 +80,7 @@ def draw_candidates(table: pd.DataFrame, metric: str) -> None:
             axes.hlines(place[here], low[here], high[here], color=colour(kind))
             label = "baseline" if kind else "model"
             axes.plot(middle[here], place[here], "so"[1 - kind], color=colour(kind), label=label)
-        axes.set_yticks(place, [str(name) for name in table["name"]])
+        axes.set_yticks(place, [model_name(name) for name in table["name"]])
         axes.legend(loc="lower right")
         axes.invert_yaxis()
 

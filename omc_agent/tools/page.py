@@ -12,7 +12,7 @@ import pandas as pd
 
 from omc_agent.errors import UsageError
 
-_KEYS = ("heading", "headline", "markdown", "paragraphs", "bullets", "table", "code", "png_base64", "alt")
+_KEYS = ("heading", "headline", "markdown", "paragraphs", "bullets", "table", "code", "output", "png_base64", "alt")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 _INLINE = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*")
 _STYLE = """
@@ -24,16 +24,18 @@ h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2rem}h3{font
 .subtitle,footer{color:var(--dim)}.headline{font-size:1.15rem;font-weight:600}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
+summary{color:var(--dim);cursor:pointer;font-size:.9rem}
+td:not(:last-child){white-space:nowrap}
 pre{background:var(--soft);padding:.8rem;overflow-x:auto;font-size:.85rem}code{font-family:ui-monospace,monospace}
 img{max-width:100%}footer{margin-top:3rem;font-size:.9rem}
 @media print{body{max-width:none;margin:0;color:#000;background:#fff}pre{white-space:pre-wrap}
-h2,h3{break-after:avoid}table,img,pre{break-inside:avoid}}
+details::details-content{content-visibility:visible;block-size:auto}h2,h3{break-after:avoid}table,img,pre{break-inside:avoid}}
 """.strip()
 
 
 @dataclass(frozen=True)
 class Block:
-    """One part of a page: `kind` is h2, h3, headline, p, ul, table, code or img."""
+    """One part of a page: `kind` is h2, h3, headline, p, ul, table, code, output or img."""
 
     kind: str
     text: str = ""
@@ -54,8 +56,10 @@ def render_report(
     sections : list of dict
         Each may have, shown in this order: ``heading``; ``headline`` (a large line); ``markdown`` (paragraphs,
         ``-`` bullets, ``#`` headings, fenced code and pipe tables); ``paragraphs`` and ``bullets`` (lists of
-        text); ``table`` (a DataFrame without its index, or a list of dicts); ``code``; ``png_base64`` with
-        ``alt`` (one picture, or a list of them each). Text may hold ``**bold**`` and ``code`` in backticks.
+        text); ``table`` (a DataFrame without its index, or a list of dicts); ``code``; ``output`` (what the code
+        showed, as text); ``png_base64`` with
+        ``alt`` (one picture, or a list of them each). In HTML code is folded. Text may hold ``**bold**`` and
+        ``code`` in backticks.
     subtitle, footer : str
         Plain text below the title, and at the end.
 
@@ -121,6 +125,8 @@ def _section_blocks(section: Mapping[str, Any]) -> Iterator[Block]:
         yield _table_block(table)
     if section.get("code"):
         yield Block("code", str(section["code"]))
+    if section.get("output"):
+        yield Block("output", str(section["output"]))
     yield from _pictures(section.get("png_base64"), section.get("alt"))
 
 
@@ -199,7 +205,11 @@ def _html(block: Block) -> str:
         body = "\n".join(rows)
         return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
     if block.kind == "code":
-        return f"<pre><code>{html.escape(block.text)}</code></pre>"
+        lines = block.text.count("\n") + 1
+        said = f"Code, {lines} line{'s' * (lines != 1)}"
+        return f"<details><summary>{said}</summary><pre><code>{html.escape(block.text)}</code></pre></details>"
+    if block.kind == "output":
+        return f"<pre>{html.escape(block.text)}</pre>"
     if block.kind == "img":
         return f'<p><img alt="{html.escape(block.text)}" src="data:image/png;base64,{block.items[0]}"></p>'
     if block.kind == "headline":
@@ -218,9 +228,9 @@ def _markdown(block: Block) -> str:
     if block.kind == "table":
         rows = [block.columns, ("---",) * len(block.columns), *block.rows]
         return "\n".join("| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in row) + " |" for row in rows)
-    if block.kind == "code":
+    if block.kind in ("code", "output"):
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", block.text)), default=0))
-        return f"{fence}python\n{block.text}\n{fence}"
+        return f"{fence}{'python' if block.kind == 'code' else 'text'}\n{block.text}\n{fence}"
     if block.kind == "img":
         name = re.sub(r"[\[\]]", "", _plain(block.text))
         return f"![{name}](data:image/png;base64,{block.items[0]})"

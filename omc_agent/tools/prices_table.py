@@ -64,6 +64,12 @@ class PricesTable:
         return base_symbol(self.name.rpartition(".")[2])
 
 
+def _tables(names: list[str]) -> str:
+    if not names:
+        return "no tables"
+    return f"the table{'s' * (len(names) > 1)} {', '.join(sorted(names))}"
+
+
 def find_table(engine: sa.Engine, table: str) -> PricesTable:
     """The table or view of that name, with whatever roles its columns have.
 
@@ -89,8 +95,8 @@ def find_table(engine: sa.Engine, table: str) -> PricesTable:
         raise DataError(
             "data.no_table",
             given=f"The table was {table!r}.",
-            have=f"{url_of(engine)} has {', '.join(sorted(there)) or 'no tables'}.",
-            try_="Try --table with one of these." if there else "Try omc-agent import, or omc-agent demo.",
+            have=f"{url_of(engine)} has {_tables(there)}.",
+            try_=f"Try --table {sorted(there)[0]}." if there else "Try omc-agent import, or omc-agent demo.",
         )
     names = tuple(str(column["name"]) for column in columns)
     source = sa.table(name, *[sa.column(one) for one in names], schema=schema or None)

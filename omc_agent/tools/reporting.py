@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from omc_agent.naming import metric_name, model_name, plain_name
 from omc_agent.tools.evaluation import compare_models, recommend
 from omc_agent.tools.metrics import HIGHER_IS_BETTER
 from omc_agent.tools.page import markdown_table, render_report
@@ -63,12 +64,30 @@ def generate_summary(brief: Fields, candidates: Sequence[Fields], verdict: Field
     headline, sentence = explain(verdict, brief) if verdict else ("", "")
     parts = ["## Result"]
     parts += [f"**{headline}**", sentence] if verdict else ["Nothing was predicted, so there is no verdict."]
-    parts += ["## The question", _question(brief)]
+    return "\n\n".join([*parts, what_was_tried(brief, candidates)])
+
+
+def what_was_tried(brief: Fields, candidates: Sequence[Fields]) -> str:
+    """The question as it was read, and the candidates: the summary without its result.
+
+    Parameters
+    ----------
+    brief : dict
+        Fields of `omc_agent.brief.Brief`.
+    candidates : list of dict
+        What `cross_validate_model` returned first, for each.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    parts = ["## The question", _question(brief)]
     if notes := _notes(brief):
         parts.append("\n".join(f"- {note}" for note in notes))
     if candidates:
         parts += ["## Candidates", _candidates_line(candidates)]
-        parts.append(markdown_table(create_comparison_report(candidates)))
+        parts.append(markdown_table(_for_readers(candidates)))
     return "\n\n".join(parts)
 
 
@@ -150,7 +169,7 @@ def generate_recommendations(
     models = [each for each in candidates if not each.get("baseline")]
     if models:
         choice = recommend(candidates)
-        said.append(f"Of the candidates take {choice['name']}: {choice['why']}")
+        said.append(f"Of the models {model_name(choice['name'])} is recommended: {choice['why']}")
         if verdict and verdict.get("beats", {}).get("simple_model") is False:
             said.append("On the sealed rows the simple model scores as well: prefer it, it is easier to keep alive.")
     for warning in warnings:
@@ -212,9 +231,9 @@ def model_card(
     >>> card.splitlines()[0]
     '# Model card: a'
     """
-    name, params = candidate.get("name", "model"), candidate.get("params") or {}
+    name, params = model_name(candidate.get("name", "model")), candidate.get("params") or {}
     facts = {
-        "algorithm": candidate.get("model"),
+        "algorithm": model_name(candidate.get("model")),
         "parameters": json.dumps(dict(params), sort_keys=True) if params else "defaults",
         "predicts": _question(brief).rstrip("."),
         "fitted on": development or "not recorded",
@@ -273,7 +292,7 @@ def _from_verdict(verdict: Fields) -> list[str]:
 def _question(brief: Fields) -> str:
     coins = " and ".join(brief.get("coins") or []) or str(brief.get("table") or "the table")
     if brief.get("task") == "analysis":
-        return f"An exploration of {coins}."
+        return f"An exploration of {coins}{_span(brief)}."
     target, threshold = str(brief.get("target", "direction")), brief.get("threshold")
     asked = _ASKED.get(target)
     if asked is None:
@@ -286,7 +305,18 @@ def _question(brief: Fields) -> str:
 
 
 def _span(brief: Fields) -> str:
-    return f", from {brief['start']} to {brief['end']}" if brief.get("start") and brief.get("end") else ""
+    if not (brief.get("start") and brief.get("end")):
+        return ""
+    return f", on bars from {_moment(brief['start'])} to {_moment(brief['end'])} (UTC, end exclusive)"
+
+
+def _moment(text: Any) -> str:
+    """A time as a reader writes it: the day alone at midnight, else to the minute."""
+    try:
+        at = pd.Timestamp(str(text))
+    except ValueError:
+        return str(text)
+    return f"{at:%Y-%m-%d}" if at == at.normalize() else f"{at:%Y-%m-%d %H:%M}"
 
 
 def _spoken(span: pd.Timedelta) -> str:
@@ -299,18 +329,51 @@ def _spoken(span: pd.Timedelta) -> str:
 
 def _notes(brief: Fields) -> list[str]:
     notes = []
-    if brief.get("assumed"):
-        values = (f"{name} = {brief.get(name)}" for name in brief["assumed"])
+    # An exploration predicts nothing, so what it would have predicted is no assumption.
+    idle = {"target", "metric", "horizon"} if brief.get("task") == "analysis" else set()
+    assumed = [name for name in brief.get("assumed") or [] if name not in idle]
+    values = [f"{plain_name(name)} {_value(name, brief[name])}" for name in assumed if brief.get(name)]
+    if values:
         notes.append(f"Assumed: {', '.join(values)}.")
     if brief.get("unread"):
         notes.append(f"Not understood, and not used: {', '.join(brief['unread'])}.")
     return notes
 
 
+def _value(name: str, value: Any) -> str:
+    if name == "metric":
+        return metric_name(value)
+    if name == "horizon":
+        return _spoken(pd.Timedelta(str(value)))
+    if name in ("start", "end"):
+        return _moment(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _candidates_line(candidates: Sequence[Fields]) -> str:
-    baselines = sum(bool(each.get("baseline")) for each in candidates)
+    rules = sum(bool(each.get("baseline")) for each in candidates)
+    models = len(candidates) - rules
     return (
-        f"{len(candidates) - baselines} models and {baselines} naive rules, scored on development rows that each "
-        "was not fitted on. `ahead` is measured from the best naive rule; `close` means within one standard "
-        "error of the best."
+        f"{models} model{'s' * (models != 1)} and {rules} naive rule{'s' * (rules != 1)}, each scored on development "
+        "rows that it was not fitted on. Ahead is measured from the best naive rule; close means within one "
+        "standard error of the best."
     )
+
+
+def _for_readers(candidates: Sequence[Fields]) -> pd.DataFrame:
+    """The comparison in the words and digits of a page."""
+    table = create_comparison_report(candidates)
+    metric = str(table.columns[3])
+    kinds = zip(table["name"], table["baseline"], strict=True)
+    names = [f"{model_name(name)} (naive rule)" if rule else model_name(name) for name, rule in kinds]
+    ahead = [f"{value:+.3g}" if value else "" for value in table["ahead"]]
+    notes = [
+        ", ".join(["close"] * bool(close) + [f"{plain_name(k)} {_short(v)}" for k, v in json.loads(params).items()])
+        for close, params in zip(table["close"], table["params"], strict=True)
+    ]
+    columns = {"candidate": names, metric_name(metric): table[metric], "95 % interval": table["interval"]}
+    return pd.DataFrame({**columns, "ahead": ahead, "notes": notes})
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

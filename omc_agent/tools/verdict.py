@@ -190,7 +190,8 @@ def _decide(
     beats = {name: at_least_as_good(rows, said[name], rule.task) for name in said.columns}
     failed = failed_conditions(rows, said, development, rule, beats)
     call, reason = _call(interval, rule, failed, times)
-    if "simple" in rows.columns and rows["simple"].notna().any():
+    # A choice that is the simple model itself has no second line to be measured against.
+    if "simple" in rows.columns and rows["simple"].notna().any() and not _same(rows):
         beats["simple_model"] = compare(rows, rows["prediction"], rows["simple"], rule.task).score > 0
     reference_score = 0.0 if rule.task == "regression" else _auc(rows["target"], said[rule.reference])
     return Verdict(
@@ -206,6 +207,10 @@ def _decide(
         beats=beats,
         **known,
     )
+
+
+def _same(rows: pd.DataFrame) -> bool:
+    return bool(np.allclose(rows["prediction"], rows["simple"], rtol=0, atol=1e-12, equal_nan=True))
 
 
 def _call(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from types import SimpleNamespace
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
@@ -13,49 +12,17 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from pydantic import BaseModel
 from scripted import ScriptedChatModel, call, in_turn
+from worlds import World
 
 from omc_agent.agents.base import BaseAgent, free_code_tool
-from omc_agent.agents.context import Outcome, RunContext
+from omc_agent.agents.context import Outcome
 from omc_agent.agents.toolbox import CellTool
-from omc_agent.config import Gates, Source, Trust, Work
+from omc_agent.config import Work
 from omc_agent.errors import DataError, ModelError
-from omc_agent.graph.gates import make_ask
 
 
 class _Why(BaseModel):
     why: str = ""
-
-
-class World:
-    """A run context that is real but for the sandbox: cells are written down and answered by `outcome`."""
-
-    def __init__(self, approve: str = "never", *, work: Work | None = None, timeout: float = 30.0, **more) -> None:
-        self.events, self.cells, self.spent, self.written = [], [], [], []
-        self.outcome = more.get("outcome")
-        gates = Gates(approve)
-        self.context = RunContext(
-            run_id="r", branch="r", model_name="scripted", model_timeout=timeout, source=Source(), trust=Trust(),
-            work=work or Work(), gates=gates, emit=self.emit, run_cell=self.run_cell, host_cell=None, fresh_box=None,
-            describe=None, seal=None, load_frame=None, open_sealed=None, ask=make_ask(gates, self.emit, self.write),
-            save_artifact=None, spend=lambda stage, usage: self.spent.append((stage, usage)), write_report=None,
-        )  # fmt: skip
-
-    async def emit(self, event, key):
-        self.events.append(event)
-
-    async def write(self, request_id, **values):
-        self.written.append(values)
-        return request_id
-
-    async def run_cell(self, code, *, key, kind, into, entered):
-        self.cells.append(SimpleNamespace(code=code, key=key, kind=kind, into=list(into), entered=entered))
-        if self.outcome is not None:
-            return self.outcome
-        ref = {"sha": f"sha{len(self.cells)}", "rows": 3, "columns": ["a"]}
-        return Outcome(n=len(self.cells), status="ok", text="fine", frames=dict.fromkeys(into, ref))
-
-    def kinds(self):
-        return [event.kind for event in self.events]
 
 
 class Worker(BaseAgent):

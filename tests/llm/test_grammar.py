@@ -108,6 +108,13 @@ def test_what_was_taken_how_is_said(goal: str, note: str) -> None:
     assert any(note in sentence for sentence in read_goal(goal, MARKET).notes)
 
 
+def test_a_span_that_ends_where_it_starts_stays_empty_so_that_the_fetch_can_say_it() -> None:
+    reading = read_goal("Predict BTC direction between 2024-06-01 06:00 and 2024-06-01 06:00", MARKET)
+    assert reading.brief.start == reading.brief.end == "2024-06-01T06:00:00+00:00"
+    assert reading.questions == []
+    assert any("holds no time" in sentence for sentence in reading.notes)
+
+
 def test_nearest_is_at_hand_here_too() -> None:
     assert nearest("bitcoin", ["BTC", "ETH"]) == ["BTC"]
 

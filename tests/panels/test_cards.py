@@ -32,6 +32,16 @@ def test_a_file_elsewhere_is_named_with_its_folder(tmp_path, monkeypatch):
     assert near_link(ArtifactSaved(name="x", path="", sha256="")) is None
 
 
+def test_the_report_is_named_first_and_plots_are_counted():
+    story = Story(run_id="7f3a")
+    for name in ("model.skops", "a-1.png", "report.html", "a-2.png", "model_card.md"):
+        story.handle(ArtifactSaved(name=name, path=f"/x/{name}", sha256="ab"))
+    card = ReportCard(story)
+    assert "Files: report.html, model_card.md, model.skops, 2 plots in /x" in card.text(None)
+    assert "2 plots" in card.html(None)
+    assert ".png" not in card.html(None)
+
+
 def test_a_link_that_is_handed_in_may_not_be_a_script():
     assert 'href="/api/x"' in report(Path("/x/y"), link=lambda artifact: "/api/x").html(None)
     assert "<a " not in report(Path("/x/y"), link=lambda artifact: "javascript:alert(1)").html(None)

@@ -1,6 +1,6 @@
 """The same story for a terminal."""
 
-from omc_agent.events import Observe, RequestOpened, RunFinished, RunStarted
+from omc_agent.events import BriefRead, CellFinished, Observe, RequestOpened, RunFinished, RunStarted
 from omc_agent.panels import PlainPanel
 
 
@@ -50,3 +50,17 @@ def test_a_shell_is_told_its_own_verbs(made):
 def test_nothing_that_steers_a_terminal_gets_through():
     evil = "\x1b]0;title\x07\x1b[2Jgoal"
     assert "\x1b" not in written([RunStarted(run_id="r", goal=evil, model=evil)])
+
+
+def test_an_exploration_shows_its_figures_and_a_span_without_its_exclusive_end():
+    brief = {"task": "analysis", "start": "2024-06-01T00:00:00+00:00", "end": "2024-07-16T00:00:00+00:00"}
+    look = CellFinished(
+        stage="data_analysis", n=3, code="summary.T", where="sandbox", status="ok", seconds=0.1,
+        outputs=[{"text/plain": "rows  12960\nskew  -7.4"}, {"text/plain": "<Figure>", "image/png": "iVBORw0KGgo="}],
+    )  # fmt: skip
+    text = written([BriefRead(stage="understanding", title="Exploration of DOGE", brief=brief), look])
+    assert "1 June to 15 July 2024." in text
+    assert "  rows  12960\n  skew  -7.4\n" in text
+    assert "<Figure>" not in text
+    predicting = BriefRead(stage="understanding", title="Direction", brief={**brief, "task": "classification"})
+    assert "12960" not in written([predicting, look])

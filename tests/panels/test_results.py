@@ -65,7 +65,7 @@ def test_the_verdict_is_words_first_then_numbers(made):
         "95 % interval of the difference, 86 blocks",
         "claimed in training 0.517 (0.509 after allowing for the search)",
         "13 configurations tried", "holdout opened once", "smallest edge found 4 times in 5: 0.026",
-        "Beats constant. Does not beat reversal or simple model.", "−0.013", "+0.023", "last direction 0.504",
+        "Beats constant. Does not beat reversal or the simple model.", "−0.013", "+0.023", "last direction 0.504",
     ):  # fmt: skip
         assert part in words
     assert words.startswith("No edge found")

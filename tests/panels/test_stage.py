@@ -122,6 +122,15 @@ def test_a_question_gives_its_line_to_type_until_it_is_answered(card):
     assert "Run it? approve, by policy: never asks" in text
 
 
+def test_a_choice_by_default_is_said_in_words_and_without_repeating_itself(card):
+    opened = RequestOpened(stage="data_analysis", request_id="q1", gate="selection", question="Which?")
+    decided = RequestDecided(
+        stage="data_analysis", request_id="q1", gate="selection", decision="random_forest", decided_by="default",
+        why="the stated default",
+    )  # fmt: skip
+    assert "Which? random forest, by default." in tell(card, opened, decided)[1]
+
+
 def test_a_clarification_is_answered_with_a_value(card):
     opened = RequestOpened(stage="data_analysis", request_id="q1", gate="clarification", question="Which coin?")
     assert "%agent answer 7f3a VALUE" in tell(card, opened)[1]

@@ -118,6 +118,14 @@ def test_pictures_must_be_base64():
     assert page.count("<img") == 2
 
 
+def test_code_is_folded_and_what_it_showed_is_open():
+    markdown, page = render_report("t", [{"code": "a = 1\na", "output": "<1>"}])
+    assert "<details><summary>Code, 2 lines</summary><pre><code>a = 1\na</code></pre></details>" in page
+    assert "<pre>&lt;1&gt;</pre>" in page
+    assert "```python\na = 1\na\n```" in markdown
+    assert "```text\n<1>\n```" in markdown
+
+
 def test_unknown_parts_are_named():
     with pytest.raises(UsageError, match="heding"):
         render_report("t", [{"heding": "x"}])
@@ -158,10 +166,18 @@ def test_summary_says_verdict_question_and_candidates():
     text = generate_summary(BRIEF, CANDIDATES, verdict())
     assert "**No edge found**" in text
     assert "Whether the price of BTC is higher one hour on." in text
-    assert "metric = roc_auc" in text
+    assert "Assumed: metric ROC-AUC." in text
     assert "moon" in text
-    assert "1 models and 1 naive rules" in text
-    assert "| 1 | line |" in text
+    assert "1 model and 1 naive rule," in text
+    assert "| line | 0.55 | 0.53 to 0.57 | +0.04 | close, C 1 |" in text
+    assert "| last (naive rule) | 0.51 |" in text
+
+
+def test_an_exploration_assumes_nothing_about_a_prediction():
+    brief = BRIEF | {"task": "analysis", "assumed": ["metric", "horizon", "start"], "start": "2024-06-01T00:00:00Z"}
+    text = generate_summary(brief, [], None)
+    assert "Assumed: start 2024-06-01." in text
+    assert "ROC-AUC" not in text
 
 
 @pytest.mark.parametrize(
@@ -172,6 +188,10 @@ def test_summary_says_verdict_question_and_candidates():
         ({"target": "sold", "coins": [], "table": "houses"}, "The column `sold` of houses"),
         ({"task": "analysis"}, "An exploration of BTC"),
         ({"start": "2024-01-01", "end": "2024-02-01"}, "from 2024-01-01 to 2024-02-01"),
+        (
+            {"start": "2024-01-01T00:00:00+00:00", "end": "2024-02-01T06:30:00Z"},
+            "2024-01-01 to 2024-02-01 06:30 (UTC",
+        ),
     ],
 )
 def test_the_question_is_said_in_words(changes, words):

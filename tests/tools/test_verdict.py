@@ -157,6 +157,12 @@ def test_simple_model_is_compared_in_a_second_line(sealed, development):
     assert judge(sealed.assign(simple=0.5), development).beats["simple_model"] is True
 
 
+def test_a_choice_that_is_the_simple_model_is_not_measured_against_itself(sealed, development):
+    verdict = judge(sealed.assign(simple=sealed["prediction"]), development)
+    assert "simple_model" not in verdict.beats
+    assert "simple" not in explain(verdict)[1]
+
+
 def test_regression_is_judged_by_skill_over_the_reference(sealed, development):
     verdict = judge(as_regression(sealed, 0.2), as_regression(development, 0.2), task="regression", claimed=9.0)
     assert (verdict.call, verdict.metric, verdict.delta) == ("edge", "mae_skill", 0.02)

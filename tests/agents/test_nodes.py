@@ -1,0 +1,209 @@
+"""Each agent as the node it is: a fixed state goes in, and what it calls and leaves behind is looked at.
+
+The embedded offline model drives them, so the plan of each stage is fixed too. Nodes that are no agents are tested in
+tests/graph.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scripted import ScriptedChatModel, in_turn
+from worlds import World
+
+from omc_agent.agents.context import Outcome
+from omc_agent.brief import Brief
+from omc_agent.config import Source
+from omc_agent.graph.edges import AGENTS
+from omc_agent.graph.state import STAGES
+from omc_agent.llm.offline import OfflineChatModel
+
+BY_STAGE = {agent.stage: agent for agent in AGENTS}
+START, END = "2024-06-03T00:00:00+00:00", "2024-09-01T00:00:00+00:00"
+BRIEF = Brief(task="classification", coins=["BTC"], start=START, end=END, models=["xgboost"]).model_dump()
+
+
+def ref(stage, *columns, visit=1):
+    return {"sha": f"sha of {stage}", "rows": 100, "columns": list(columns), "stage": stage, "visit": visit}
+
+
+FRAMES = {
+    "prices": ref("data_retrieval", "coin", "timestamp", "close"),
+    "bars": ref("data_analysis", "coin", "timestamp", "close", "filled"),
+    "features": ref("feature_engineering", "coin", "timestamp", "ret_1", "target"),
+}
+SEALED = {"frame": "prices", "rows": 20, "development_rows": 80}
+STATE = {"goal": "Predict whether BTC rises over the next hour", "brief": BRIEF, "sealed": SEALED, "frames": FRAMES}
+
+
+def scored(name, score=0.55, baseline=False):
+    return {"name": name, "model": name, "params": {}, "metric": "roc_auc", "score": score, "low": score - 0.02,
+            "high": score + 0.02, "folds": [score], "fit_seconds": 0.1, "baseline": baseline, "trials": 1,
+            "oof": f"{name}_oof"}  # fmt: skip
+
+
+def scoring(code, into):
+    """A cell that scores answers with its claim; its name says whether it is a rule."""
+    frames = {name: {"sha": name, "rows": 4, "columns": ["prediction"]} for name in into[1:]}
+    return Outcome(
+        n=1, status="ok", frames=frames, values={into[0]: scored(into[0], baseline="xgboost" not in into[0])}
+    )
+
+
+def told(code, into):
+    """A cell of the report answers with its text."""
+    return Outcome(n=1, status="ok", values={name: f"text of {name}" for name in into})
+
+
+async def walk(stage, state, *, model=None, **world):
+    """The state that a stage leaves, and the world it was in."""
+    made = World(**world)
+    graph = BY_STAGE[stage]().build(model or OfflineChatModel())
+    return await graph.ainvoke(state, context=made.context), made
+
+
+async def test_understanding_reads_the_goal_into_a_brief():
+    left, world = await walk("understanding", {"goal": STATE["goal"]})
+    assert (left["brief"]["coins"], left["brief"]["target"], left["brief"]["horizon"]) == (
+        ["BTC"],
+        "direction",
+        "PT1H",
+    )
+    assert left["brief"]["start"] == START
+    assert left["questions"] == []
+    assert "brief_read" in world.kinds()
+    assert world.cells == []
+
+
+async def test_planning_lists_the_stages_that_follow_with_their_effects():
+    left, world = await walk("planning", {**STATE, "frames": {}, "sealed": {}})
+    stages = [step["stage"] for step in left["plan"]]
+    assert stages == [stage for stage in STAGES if stage in stages]
+    assert {"data_retrieval", "leak_test", "scoring", "reporting"} <= set(stages)
+    assert world.kinds().count("plan_made") == 1
+
+
+async def test_planning_an_exploration_trains_nothing():
+    left, _ = await walk("planning", {"goal": "g", "brief": Brief(task="analysis", coins=["BTC"]).model_dump()})
+    assert [step["stage"] for step in left["plan"]] == ["data_retrieval", "data_analysis", "reporting"]
+
+
+async def test_data_retrieval_seals_on_the_host_and_leaves_development_rows_only():
+    times = pd.date_range("2024-06-03", periods=3000, freq="5min", tz="UTC")
+    close = 100 + np.random.default_rng(0).normal(size=3000).cumsum() / 10
+    handed = pd.DataFrame({"coin": "BTC", "timestamp": times, "close": close})
+    state = {"goal": "g", "brief": {**BRIEF, "start": None, "end": None}}
+    left, world = await walk("data_retrieval", state, source=Source(frames={"mine": handed}))
+    (cell,) = world.cells
+    assert (cell.kind, cell.code) == ("host", "prices = fetch_price_data(['BTC'])")
+    assert (left["sealed"]["rows"], left["sealed"]["frame"]) == (600, "prices")
+    assert left["frames"]["prices"]["rows"] == 2400
+    (sealed,) = [event for event in world.events if event.kind == "holdout_sealed"]
+    assert (sealed.rows, sealed.development_rows) == (600, 2400)
+
+
+async def test_data_analysis_cleans_adds_indicators_and_shows_the_figures():
+    left, world = await walk("data_analysis", {**STATE, "frames": {"prices": FRAMES["prices"]}})
+    assert [cell.kind for cell in world.cells] == ["transform", "transform", "look"]
+    assert world.cells[0].code == "bars = clean_data(prices)"
+    assert world.cells[2].code == "summary = perform_eda(bars)\nsummary.T"
+    assert left["frames"]["bars"]["stage"] == "data_analysis"
+    assert left["trouble"] is None
+
+
+async def test_feature_engineering_takes_the_label_from_the_brief():
+    left, world = await walk("feature_engineering", STATE)
+    (cell,) = world.cells
+    assert cell.code.replace("\n", " ").startswith("features = create_features(bars, lags=[1, 3, 12]")
+    assert "target='direction'" in cell.code
+    assert "horizon='PT1H'" in cell.code
+    assert left["frames"]["features"]["sha"] == "sha1"
+
+
+async def test_feature_engineering_drops_what_the_leak_test_named():
+    state = {**STATE, "leaking": ["ret_1"], "visits": {"feature_engineering": 1}}
+    left, world = await walk("feature_engineering", state)
+    assert world.cells[-1].code == "features = drop_columns(features, columns=['ret_1'])"
+    assert left["visits"] == {"feature_engineering": 2}
+    assert left["trouble"] is None
+
+
+async def test_a_class_of_volatility_learns_its_median_in_a_fit_cell_first():
+    state = {**STATE, "brief": {**BRIEF, "target": "volatility"}}
+    _, world = await walk("feature_engineering", state)
+    assert [cell.kind for cell in world.cells] == ["fit", "transform"]
+    assert "threshold=load_state('median_volatility')" in world.cells[1].code
+
+
+async def test_training_scores_the_rules_first_and_then_the_models_of_the_brief():
+    left, world = await walk("model_training", STATE, outcome=scoring)
+    assert list(left["candidates"]) == ["constant", "last", "reversal", "seasonal", "xgboost"]
+    assert all("metric='roc_auc'" in cell.code and cell.kind == "model" for cell in world.cells)
+    assert world.kinds().count("candidate_scored") == 5
+    assert left["candidates"]["xgboost"]["oof"] == "xgboost_oof"
+    assert left["trouble"] is None
+
+
+CANDIDATES = {c["name"]: c for c in (scored("xgboost"), scored("last", 0.5, baseline=True))}
+
+
+async def test_evaluation_proposes_a_search_while_rounds_are_left():
+    left, world = await walk("model_evaluation", {**STATE, "candidates": CANDIDATES})
+    assert left["proposal"]["next"] == "tune"
+    assert left["proposal"]["model"] == "xgboost"
+    assert [cell.code for cell in world.cells] == ["comparison = compare_models(candidates)"]
+
+
+async def test_evaluation_looks_at_the_best_and_selects_when_no_round_is_left():
+    state = {**STATE, "candidates": CANDIDATES, "visits": {"hyperparameter_tuning": 9}}
+    left, world = await walk("model_evaluation", state)
+    assert left["proposal"]["next"] == "select"
+    assert "evaluation = evaluate_model(model, test)" in world.cells[1].code
+    assert world.cells[2].code.startswith("importance = calculate_feature_importance(features, model='xgboost'")
+
+
+async def test_tuning_searches_the_proposed_model_once_in_the_trials_of_the_run():
+    left, world = await walk("hyperparameter_tuning", {**STATE, "proposal": {"model": "xgboost"}}, outcome=scoring)
+    (cell,) = world.cells
+    assert "model='xgboost'" in cell.code
+    assert f"trials={world.context.work.trials}" in cell.code
+    assert left["candidates"]["xgboost_tuned"]["oof"] == "xgboost_tuned_oof"
+
+
+async def test_reporting_writes_texts_and_files():
+    state = {**STATE, "candidates": CANDIDATES, "verdict": {"call": "no_edge"}}
+    left, world = await walk("reporting", state, outcome=told)
+    assert [cell.code.split(" = ")[0] for cell in world.cells] == ["summary", "comparison", "advice"]
+    assert left["texts"]["advice"] == "text of advice"
+    assert left["texts"]["report"] == {"report.html": "the report"}
+    assert world.reported[0]["texts"]["summary"] == "text of summary"
+
+
+OWED = {
+    "understanding": "a brief",
+    "planning": "a plan",
+    "data_retrieval": "the rows",
+    "data_analysis": "the cleaned bars",
+    "feature_engineering": "the frame `features`",
+    "model_training": "a scored candidate",
+    "model_evaluation": "a proposal",
+    "hyperparameter_tuning": None,
+    "reporting": "the report",
+}
+
+
+@pytest.mark.parametrize("stage", BY_STAGE)
+async def test_a_node_that_leaves_nothing_says_what_it_owes(stage):
+    silent = ScriptedChatModel(script=in_turn())
+    state = {"goal": "g"} if stage == "understanding" else {"goal": "g", "brief": BRIEF}
+    left, world = await walk(stage, state, model=silent)
+    assert (left["trouble"] or {}).get("missing") == OWED[stage]
+    assert world.events[-1].status == ("failed" if OWED[stage] else "ok")
+
+
+async def test_an_exploration_is_not_said_to_assume_what_it_would_have_predicted():
+    _, world = await walk("understanding", {"goal": "Explore BTC between 1 June and 15 July 2024"})
+    (reason,) = [event.text for event in world.events if event.kind == "reason"][:1]
+    assert "Exploration of BTC" in reason
+    assert "Assumed" not in reason

@@ -1,0 +1,127 @@
+"""The report is written from the ledger and the state, in the host's words, for somebody who was not there."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from omc_agent.brief import Brief
+from omc_agent.events import Reason
+from omc_agent.report import ReportWriter
+
+PNG = "iVBORw0KGgo="
+VERDICT = {
+    "call": "no_edge", "reason": "ruled_out", "metric": "roc_auc", "score": 0.51, "reference": "constant",
+    "reference_score": 0.5, "low": -0.02, "high": 0.04, "alpha": 0.025, "delta": 0.05, "block": 60, "blocks": 90,
+    "smallest_edge": 0.04, "claimed": 0.55, "claimed_deflated": 0.54, "trials": 3, "opened": 1,
+    "beats": {"constant": True, "last": False},
+}  # fmt: skip
+
+
+def cell(n, stage, code, *outputs):
+    return {"n": n, "stage": stage, "code": code, "status": "ok", "result": {"outputs": list(outputs)},
+            "inputs": {}, "frames": {}, "values": {}}  # fmt: skip
+
+
+CELLS = [
+    cell(1, "data_analysis", "summary = perform_eda(bars)\nsummary.T", {"text/plain": "rows  9"}, {"image/png": PNG}),
+    cell(2, "model_evaluation", "comparison = compare_models(candidates)", {"image/png": PNG}),
+    cell(3, "model_evaluation", "comparison = compare_models(candidates)", {"image/png": "iVBORw0KGgo+"}),
+]
+EVENTS = [
+    Reason(stage="data_analysis", text="Look before anything is made."),
+    Reason(stage="data_analysis", text="A second thought."),
+]
+
+
+def candidate(name, score, baseline=False):
+    return {"name": name, "model": name, "params": {}, "metric": "roc_auc", "score": score, "low": score - 0.02,
+            "high": score + 0.02, "folds": [], "fit_seconds": 0.1, "baseline": baseline}  # fmt: skip
+
+
+STATE = {
+    "goal": "Will BTC <rise>?",
+    "brief": Brief(task="classification", coins=["BTC"], assumed=["metric"]).model_dump(),
+    "candidates": {c["name"]: c for c in (candidate("random_forest", 0.55), candidate("last", 0.5, baseline=True))},
+    "choice": {"name": "random_forest"},
+    "verdict": VERDICT,
+    "sealed": {"rows": 10, "development_rows": 40},
+    "frames": {"features": {"columns": ["coin", "timestamp", "ret_1", "target"]}},
+    "texts": {
+        "verdict": {"headline": "No edge found", "sentence": "Chance gives as much."},
+        "summary": "## Result\n\n**Edge found**, said a child.",
+        "advice": ["Do not act on these predictions."],
+    },
+}
+
+
+async def written(state, cells=CELLS, events=EVENTS):
+    files = {}
+
+    async def save(name, data):
+        files[name] = data
+
+    store = SimpleNamespace(cells=lambda run: cells, events=lambda run: events)
+    told = await ReportWriter(store, "r1", save).write(state)
+    assert set(told) == set(files)
+    return {
+        name: data.decode() if name.endswith(("html", "md", "json", "csv")) else data for name, data in files.items()
+    }
+
+
+async def test_the_verdict_is_the_hosts_and_is_said_once_before_all_else():
+    files = await written(STATE)
+    page = files["report.html"]
+    assert page.count("No edge found") == 1
+    assert "Edge found" not in page.replace("No edge found", "")
+    assert "Beats constant. Does not beat last." in page
+    assert "<li>Holdout opened once</li>" in page
+    assert page.index("No edge found") < page.index("The question") < page.index("What to do next")
+
+
+async def test_the_goal_stands_as_it_was_asked_and_is_escaped():
+    files = await written(STATE)
+    assert "Asked: Will BTC &lt;rise&gt;?" in files["report.html"]
+    assert "Run r1." in files["report.html"]
+
+
+async def test_candidates_stand_once_in_words_with_the_choice():
+    page = (await written(STATE))["report.html"]
+    assert page.count("<th>candidate</th>") == page.count("<table>") == 1
+    assert "<strong>random forest</strong>" in page
+    assert "last (naive rule)" in page
+
+
+async def test_a_stage_shows_its_plan_its_output_and_its_last_picture_once():
+    files = await written(STATE)
+    page = files["report.html"]
+    assert "Look before anything is made." in page
+    assert "A second thought." not in page
+    assert "<pre>rows  9</pre>" in page
+    assert page.count("compare_models(candidates)") == 1
+    assert 'alt="Evaluation, figure 1" src="data:image/png;base64,iVBORw0KGgo+"' in page
+    assert files["data_analysis-cell1-2.png"] == b"\x89PNG\r\n\x1a\n"
+
+
+async def test_figures_and_card_are_files_of_their_own():
+    files = await written(STATE)
+    assert json.loads(files["metrics.json"])["verdict"]["call"] == "no_edge"
+    assert files["candidates.csv"].startswith("name,model,")
+    assert files["model_card.md"].startswith("# Model card: random forest")
+    assert "`ret_1`" in files["model_card.md"]
+    assert "`target`" not in files["model_card.md"]
+
+
+async def test_an_exploration_has_a_report_and_no_figures_of_models():
+    brief = Brief(task="analysis", coins=["BTC"]).model_dump()
+    files = await written({"goal": "Explore BTC", "brief": brief, "texts": {}}, CELLS[:1])
+    assert "Nothing was predicted" in files["report.html"]
+    assert {name for name in files if not name.endswith(".png")} == {"report.html", "report.md"}
+
+
+@pytest.mark.parametrize("leaks", [{}, {"x": {"text": "x changed at 3 of 8 cuts."}}])
+async def test_what_the_leak_test_named_is_said(leaks):
+    page = (await written({**STATE, "leaks": leaks}))["report.html"]
+    assert ("x changed at 3 of 8 cuts." in page) is bool(leaks)
