@@ -78,7 +78,7 @@ class PlainPanel:
             self._say(event.model_note)
 
     def _on_isolation_known(self, event: Any) -> None:
-        self._say(f"Code is {event.title}. {event.note}")
+        self._say(event.note)
 
     def _on_brief_read(self, event: BriefRead) -> None:
         self._say(f"\n{event.title}", deep=False)

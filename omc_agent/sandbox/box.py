@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -214,23 +215,25 @@ class Sandbox:
         path = await self._alive_child().carriage.give(target)
         await self._ask(f"bind_value({_identifier(name)!r}, {path!r})")
 
-    async def get(self, name: str, keep: Path | None = None) -> pd.DataFrame:
+    async def get(self, name: str) -> pd.DataFrame:
         """The frame that variable `name` holds in the child; raises SandboxError when it is not a frame."""
-        folder = keep or self._alive_child().folder / "taken"
-        sha = await self.take(name, folder)
-        return await asyncio.to_thread(exchange.read_frame, folder / f"{sha}.arrow")
+        out = await self._exported_frame(name)
+        return await asyncio.to_thread(exchange.fetch_frame, out, self._alive_child().folder / "taken")
 
     async def take(self, name: str, folder: Path) -> str:
         """Bring the frame of variable `name` into `folder` and return the hash that names its file."""
-        out = await self._export(name)
-        if not out.with_suffix(".arrow").exists():
+        return await asyncio.to_thread(exchange.take_frame, await self._exported_frame(name), folder)
+
+    async def _exported_frame(self, name: str) -> Path:
+        out = (await self._export(name)).with_suffix(".arrow")
+        if not os.path.lexists(out):
             raise SandboxError(
                 "sandbox.no_frame",
                 given=f"{name} is not a frame.",
                 have="Only DataFrames and Series leave the sandbox as frames.",
                 try_=f"Make it one: {name} = pd.DataFrame({name}).",
             )
-        return await asyncio.to_thread(exchange.take_frame, out.with_suffix(".arrow"), folder)
+        return out
 
     async def bring(self, name: str, folder: Path) -> tuple[str, Any]:
         """What variable `name` holds: ``("frame", sha256)`` of a file in `folder`, or ``("value", JSON)``."""

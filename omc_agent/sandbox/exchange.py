@@ -39,6 +39,19 @@ def keep_frame(frame: pd.DataFrame, folder: Path) -> str:
 
 def take_frame(source: Path, folder: Path) -> str:
     """Copy a file that a child wrote into `folder`, validate it there, and return its hash."""
+    return _name_by_content(_checked_copy(source, folder), folder)
+
+
+def fetch_frame(source: Path, folder: Path) -> pd.DataFrame:
+    """The frame of a file that a child wrote, copied into `folder` and validated there, and not kept."""
+    copy = _checked_copy(source, folder)
+    try:
+        return read_frame(copy)  # of a large one the pages stay until the frame goes, also without a name
+    finally:
+        copy.unlink()
+
+
+def _checked_copy(source: Path, folder: Path) -> Path:
     copy = _copy_out(source, folder, FRAME_CAP)
     try:
         _validate(copy)
@@ -51,7 +64,7 @@ def take_frame(source: Path, folder: Path) -> str:
             have="Frames leave the sandbox as Arrow files with plain columns.",
             try_="Use numbers, text, times, booleans or categories as columns.",
         ) from None
-    return _name_by_content(copy, folder)
+    return copy
 
 
 def read_frame(path: Path) -> pd.DataFrame:

@@ -50,12 +50,13 @@ def _flush_often(stream: Any) -> None:
     stream.write = write
 
 
-def prelude(code: str) -> None:
-    """Run the standard imports once and remember the names they gave."""
+def start(code: str, limits: dict[str, int]) -> None:
+    """Run the standard imports once and remember the names they gave; then set the limits."""
     exec(compile(code, "<prelude>", "exec"), _shell.user_ns)  # noqa: S102 - this is the sandbox
     _shell.user_ns.update(save_state=save_state, load_state=load_state)
     _base.clear()
     _base.update(_shell.user_ns)
+    bound(limits)
 
 
 def reset(state: str = "{}") -> None:

@@ -24,6 +24,7 @@ from omc_agent.sandbox.reader import CappedClient, Spoken, read_answer
 from omc_agent.sandbox.ways import Way
 
 START_SECONDS = 90.0
+FLOOD_GRACE_SECONDS = 0.8
 
 
 class _OneSpec(KernelSpecManager):
@@ -79,7 +80,7 @@ class Child:
         """Start the process and run the standard imports; raises SandboxError when it does not answer."""
         try:
             await self._begin()
-            await self.ask(f"prelude({prelude!r})")
+            await self.ask(f"start({prelude!r}, {kernel_limits(self.limits, own_user=self.place.walled)})")
         except BaseException:  # a Stop as well: nobody else knows of this process yet
             await self.end()
             raise
@@ -103,11 +104,6 @@ class Child:
             raise not_started(str(error)) from None
         if self._way is None:
             await self.ask("settle(get_ipython())")
-
-    async def bound(self, limits: Limits) -> None:
-        """Set the limits that the system keeps; before this only code of ours has run, so it can be asked."""
-        self.limits = limits
-        await self.ask(f"bound({kernel_limits(limits, own_user=self.place.walled)})")
 
     async def alive(self) -> bool:
         """Whether the process is there."""
@@ -137,7 +133,7 @@ class Child:
         client = self._client
         assert client is not None
         spoken, limits = Spoken(), limits or self.limits
-        watchdog = Watchdog(self.pid, self.folder, limits)
+        watchdog = Watchdog(self.pid, self.folder, limits, self.kernel_pid if self.pid is not None else None)
         # Without stop_on_error the kernel would drop the next request after a cell that raised.
         request = client.execute(
             code, silent=silent, store_history=not silent, allow_stdin=False, stop_on_error=False
@@ -152,7 +148,7 @@ class Child:
             await asyncio.wait({reader, guard}, return_when=asyncio.FIRST_COMPLETED)
             if reader.done() and spoken.breach:  # too much output: stop it, and read until it has stopped
                 reader = read()
-                await self._escalate(reader, limits, fatal=spoken.breach.fatal)
+                await self._escalate(reader, limits, fatal=spoken.breach.fatal, flooded=True)
             elif not reader.done():
                 spoken.breach = guard.result()
                 await self._escalate(reader, limits, fatal=spoken.breach.fatal)
@@ -199,10 +195,14 @@ class Child:
             process.close()
         self.place.remove()  # in this thread: at exit there are no others any more
 
-    async def _escalate(self, reader: asyncio.Task[None], limits: Limits, *, fatal: bool) -> None:
+    async def _escalate(
+        self, reader: asyncio.Task[None], limits: Limits, *, fatal: bool, flooded: bool = False
+    ) -> None:
         if not fatal:
             await self.interrupt()
-            await asyncio.wait({reader}, timeout=limits.grace)
+            # After a flood there is more to read before the answer; a time limit has no such excuse.
+            grace = limits.grace if flooded is False else max(limits.grace, FLOOD_GRACE_SECONDS)
+            await asyncio.wait({reader}, timeout=grace)
         if fatal or not reader.done():
             self.kill_now()
             await asyncio.wait({reader}, timeout=1.0)

@@ -59,13 +59,16 @@ class Watchdog:
         Its workspace.
     limits : Limits
         What it may use; zero means no limit.
+    kernel : int, optional
+        The kernel itself, where `pid` is what holds it.
     """
 
-    def __init__(self, pid: int | None, folder: Path, limits: Limits) -> None:
+    def __init__(self, pid: int | None, folder: Path, limits: Limits, kernel: int | None = None) -> None:
         self.limits, self.folder = limits, folder
         self.peak_bytes = 0
         self._root = psutil.Process(pid) if pid is not None else None
-        self._scan()
+        # Looking for the whole tree takes as long as a short cell: until the first scan these two are all we know.
+        self._tree = [psutil.Process(one) for one in {pid, kernel} if one is not None]
         self._cpu_start = self._cpu()
 
     async def watch(self) -> Breach:

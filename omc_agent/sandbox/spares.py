@@ -10,6 +10,8 @@ from omc_agent.errors import SandboxError
 from omc_agent.sandbox import tiers
 from omc_agent.sandbox.kernel import Child
 
+PAUSE_SECONDS = 0.25
+
 
 class Spares:
     """Keeps one started child that has run `prelude`; belongs to one event loop.
@@ -17,7 +19,7 @@ class Spares:
     Parameters
     ----------
     limits : Limits
-        Limits that the spare starts with; `take` sets those of the run.
+        Limits of the spare. They cannot be raised later, so a run with others gets a child of its own.
     prelude : str
         The standard imports.
     confinement : Confinement, optional
@@ -25,36 +27,42 @@ class Spares:
     """
 
     def __init__(self, limits: Limits, prelude: str, confinement: Confinement | None = None) -> None:
-        self._limits, self._prelude, self._confinement = limits, prelude, confinement or Confinement()
+        self._kind = (limits, prelude, confinement or Confinement())
         self._coming: asyncio.Task[Child] | None = None
         self._closed = False
 
     def warm(self) -> None:
         """Begin to start a spare when there is none."""
         if self._coming is None:
-            self._coming = asyncio.create_task(_unbound(self._limits, self._prelude, self._confinement))
+            self._coming = asyncio.create_task(self._spare(0.0))
+
+    async def _spare(self, pause: float) -> Child:
+        """A child that has run one cell: the first one imports here and there what no later one has to."""
+        await asyncio.sleep(pause)
+        child = await new_child(*self._kind)
+        await child.execute("None")
+        return child
 
     async def take(self, limits: Limits, prelude: str, confinement: Confinement) -> Child:
         """Hand out the spare when it is of the wanted kind, else a child started now; begin the next spare."""
-        # A socket's cap on messages is set before it connects, so the spare's may be too small.
-        if (prelude, confinement) != (self._prelude, self._confinement) or limits.output > self._limits.output:
+        if (limits, prelude, confinement) != self._kind:
             return await new_child(limits, prelude, confinement)
         coming, self._coming = self._coming, None
         try:
-            return await self._hand_out(coming, limits)
+            return await self._hand_out(coming)
         finally:
-            if not self._closed:
-                self.warm()
+            if not self._closed and self._coming is None:
+                # The child that is handed out has the machine to itself for its first cell.
+                self._coming = asyncio.create_task(self._spare(PAUSE_SECONDS))
 
-    async def _hand_out(self, coming: asyncio.Task[Child] | None, limits: Limits) -> Child:
+    async def _hand_out(self, coming: asyncio.Task[Child] | None) -> Child:
         if coming is not None:
             with contextlib.suppress(SandboxError):
                 child = await coming
                 if await child.alive():
-                    await child.bound(limits)
                     return child
                 await child.end()
-        return await new_child(limits, self._prelude, self._confinement)
+        return await new_child(*self._kind)
 
     async def close(self) -> None:
         """End the spare, and start no more."""
@@ -74,17 +82,6 @@ async def new_child(limits: Limits, prelude: str, confinement: Confinement) -> C
     SandboxError
         When none can be started, or only in a lower tier than `confinement.require`.
     """
-    child = await _unbound(limits, prelude, confinement)
-    try:
-        await child.bound(limits)
-    except BaseException:
-        await child.end()
-        raise
-    return child
-
-
-async def _unbound(limits: Limits, prelude: str, confinement: Confinement) -> Child:
-    """Without rlimits yet: they can be lowered later, but not raised."""
     child = Child(limits, way=await tiers.way(confinement), kernel=confinement.kernel)
     await child.start(prelude)
     return child

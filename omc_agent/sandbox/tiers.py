@@ -32,10 +32,10 @@ CANARY_SECONDS = 30.0
 _LIMITS = Limits(memory=2048 * MB, wall=CANARY_SECONDS, cpu=CANARY_SECONDS)
 
 TITLES = {
-    "walled": "walled: no network, no files of yours, limits",
-    "reduced": "reduced: Landlock and a filter, limits",
-    "limited": "limited: own process, clean environment, limits",
-    "remote": "remote: another kernelspec holds the code",
+    "walled": "code is walled in",
+    "reduced": "code is held by a reduced wall",
+    "limited": "code has limits, but no wall",
+    "remote": "code runs in a remote kernel",
 }
 NOTES = {
     "walled": "The code runs in namespaces of its own: no network, no home, no credentials, no sealed rows.",

@@ -70,22 +70,34 @@ async def test_an_output_that_no_cell_made_is_an_error(box):
     assert failed.value.code == "sandbox.no_frame"
 
 
-async def test_a_spare_is_handed_out_with_the_limits_of_its_run_and_the_next_one_begins():
+async def test_a_spare_is_handed_out_once_and_the_next_one_begins():
     spares = Spares(LIMITS, PRELUDE)
     try:
         spares.warm()
-        own = Sandbox(limits=with_limits(LIMITS, file_size=1 * MB), prelude=PRELUDE, spares=spares)
+        waiting = await spares._coming
+        own = Sandbox(limits=LIMITS, prelude=PRELUDE, spares=spares)
         await own.start()
-        first = own.workspace
+        assert own.workspace == waiting.folder
         assert (await own.run("pd.__name__")).ok
-        too_big = await own.run("open('big', 'wb').write(b'0' * 2 * 2**20)")
-        assert too_big.error["type"] == "OSError"
         await own.close()
         other = Sandbox(limits=LIMITS, prelude=PRELUDE, spares=spares)
         await other.start()
-        assert other.workspace != first
-        assert (await other.run("open('big', 'wb').write(b'0' * 2 * 2**20)")).ok
+        assert other.workspace != waiting.folder
         await other.close()
+    finally:
+        await spares.close()
+
+
+async def test_a_run_with_limits_of_its_own_gets_a_child_with_them():
+    spares = Spares(LIMITS, PRELUDE)
+    try:
+        spares.warm()
+        waiting = await spares._coming
+        for size, wanted in ((1 * MB, "OSError"), (3 * MB, None)):
+            async with Sandbox(limits=with_limits(LIMITS, file_size=size), prelude=PRELUDE, spares=spares) as own:
+                assert own.workspace != waiting.folder
+                written = await own.run("open('big', 'wb').write(b'0' * 2 * 2**20)")
+                assert (written.error or {}).get("type") == wanted
     finally:
         await spares.close()
 

@@ -291,6 +291,6 @@ async def test_the_doctor_tells_tier_reason_and_cure(monkeypatch, tmp_path):
 
     monkeypatch.setattr(doctor.tiers, "isolation", pretended)
     said = doctor.examination_text(settings_with(home=str(tmp_path)))
-    assert "reduced: Landlock" in said
+    assert "reduced wall (reduced)" in said
     assert "zygote: bubblewrap is not installed" in said
     assert "apt install bubblewrap" in said
