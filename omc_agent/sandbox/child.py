@@ -27,11 +27,17 @@ def main() -> None:
             reduce(json.loads(words["--reduced"]))
         if line is not None:
             line.send(b"kernel")
-        serve(words["-f"], ready=(lambda: line.send(b"ready")) if line is not None else None)
+        serve(words["-f"], ready=lambda: _tell_ready(line))
     except OSError as error:
         if line is not None:
             line.send(f"error: {error}"[:900].encode())
         raise SystemExit(1) from None
+
+
+def _tell_ready(line: socket.socket | None) -> None:
+    if line is not None:
+        line.send(b"ready")
+        line.close()
 
 
 def serve(connection_file: str, ready: Callable[[], Any] | None = None) -> None:

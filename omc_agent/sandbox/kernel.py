@@ -11,6 +11,7 @@ from dataclasses import replace
 from queue import Empty
 from typing import Any
 
+import zmq
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 
@@ -19,7 +20,7 @@ from omc_agent.errors import SandboxError
 from omc_agent.sandbox import places
 from omc_agent.sandbox.birth import not_started
 from omc_agent.sandbox.carriage import Carriage, Messages, SharedFolder
-from omc_agent.sandbox.limits import Watchdog, kernel_limits
+from omc_agent.sandbox.limits import Watchdog, end_others, kernel_limits
 from omc_agent.sandbox.reader import CappedClient, Spoken, read_answer
 from omc_agent.sandbox.ways import Way
 
@@ -72,6 +73,11 @@ class Child:
         return getattr(process, "first", None) if self._way is not None else None
 
     @property
+    def _serves_at_once(self) -> bool:
+        """Whether its sockets are open when its start returns, so that one connection is all it takes."""
+        return self._way is not None and self._way.name != "limited"
+
+    @property
     def kernel_pid(self) -> int | None:
         """The host's pid of the kernel itself."""
         return getattr(getattr(self._manager.provisioner, "process", None), "pid", None)
@@ -90,16 +96,19 @@ class Child:
             if self._way is None:
                 await self._manager.start_kernel()
             else:
+                if self._serves_at_once:
+                    self._manager.context.setsockopt(zmq.RECONNECT_IVL, -1)
                 await self._manager.start_kernel(way=self._way, place=self.place)
             client = self._manager.client()
             assert isinstance(client, CappedClient)
             client.cap = self.limits.output
+            client.once = self._serves_at_once
             self._client = client
             client.start_channels(stdin=False, hb=False)
-            if self._way is None or self._way.name == "limited":
-                await client.wait_for_ready(timeout=START_SECONDS)
-            else:
+            if self._serves_at_once:
                 await _welcome(client)
+            else:
+                await client.wait_for_ready(timeout=START_SECONDS)
         except (RuntimeError, OSError, NoSuchKernel) as error:
             raise not_started(str(error)) from None
         if self._way is None:
@@ -203,6 +212,8 @@ class Child:
             # After a flood there is more to read before the answer; a time limit has no such excuse.
             grace = limits.grace if flooded is False else max(limits.grace, FLOOD_GRACE_SECONDS)
             await asyncio.wait({reader}, timeout=grace)
+        if not fatal and reader.done() and self.pid is not None and self.kernel_pid is not None:
+            await asyncio.to_thread(end_others, self.pid, self.kernel_pid)
         if fatal or not reader.done():
             self.kill_now()
             await asyncio.wait({reader}, timeout=1.0)

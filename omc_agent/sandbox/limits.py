@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +14,10 @@ import psutil
 
 from omc_agent.config import MB, Limits
 
-__all__ = ["Breach", "Limits", "Watchdog", "kernel_limits"]
+__all__ = ["Breach", "Limits", "Watchdog", "end_others", "kernel_limits"]
 
 POLL_SECONDS = 0.05
+FILES_MAX = 50_000  # in the child's folder; more could not be counted in time
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Watchdog:
         self._root = psutil.Process(pid) if pid is not None else None
         # Looking for the whole tree takes as long as a short cell: until the first scan these two are all we know.
         self._tree = [psutil.Process(one) for one in {pid, kernel} if one is not None]
+        self._began = time.time()
         self._cpu_start = self._cpu()
 
     async def watch(self) -> Breach:
@@ -90,9 +94,15 @@ class Watchdog:
                 return breach
 
     def _scan(self) -> None:
+        known = self._tree
         self._tree = [self._root] if self._root is not None else []
         with contextlib.suppress(psutil.NoSuchProcess):
             self._tree += self._root.children(recursive=True) if self._root is not None else []
+        # What an earlier cell left running has used its time before this one began.
+        for process in set(self._tree) - set(known):
+            with contextlib.suppress(psutil.Error):
+                if process.create_time() < self._began:
+                    self._cpu_start += _cpu_of(process)
 
     def _memory(self) -> Breach | None:
         used = self._resident()
@@ -151,23 +161,50 @@ class Watchdog:
     def _cpu(self) -> float:
         total = 0.0
         for process in self._tree:
-            try:
-                times = process.cpu_times()
-            except psutil.Error:
-                continue
-            total += times.user + times.system + times.children_user + times.children_system
+            with contextlib.suppress(psutil.Error):
+                total += _cpu_of(process)
         return total
 
     def _disk(self) -> Breach | None:
-        used = sum(path.lstat().st_size for path in _files(self.folder))
-        if self.limits.workspace and used > self.limits.workspace:
-            have = f"{used // MB:,} MB of {self.limits.workspace // MB:,} MB"
-            return Breach("killed", f"workspace limit: {have}; AgentSettings.workspace raises it")
-        return None
+        if not self.limits.workspace:
+            return None
+        used, count, too_deep = _measured(self.folder)
+        have = f"{used // MB:,} MB of {self.limits.workspace // MB:,} MB"
+        if too_deep or count > FILES_MAX:
+            have = "folders nested too deeply to be counted" if too_deep else f"more than {FILES_MAX:,} files"
+        elif used <= self.limits.workspace:
+            return None
+        return Breach("killed", f"workspace limit: {have}; AgentSettings.workspace raises it")
 
 
-def _files(folder: Path) -> list[Path]:
-    try:
-        return [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    except OSError:  # a file that goes away while we look
-        return []
+def _cpu_of(process: psutil.Process) -> float:
+    """CPU seconds of a process and of those of its children that it has reaped."""
+    times = process.cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
+def end_others(first: int, kernel: int) -> None:
+    """Kill what the kernel has started, and leave the kernel: at a limit an interrupt reaches the kernel alone."""
+    with contextlib.suppress(psutil.Error):
+        for process in psutil.Process(first).children(recursive=True):
+            if process.pid != kernel:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+
+
+def _measured(folder: Path) -> tuple[int, int, bool]:
+    """Bytes and number of the files below `folder`, and whether a path was too long to look at. Follows no link."""
+    used, count, todo = 0, 0, [str(folder)]
+    while todo and count <= FILES_MAX:
+        try:
+            with os.scandir(todo.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(entry.path)
+                    else:
+                        used += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return used, count, True
+    return used, count, False

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 from dataclasses import dataclass
@@ -55,7 +56,15 @@ class Place:
 
     def remove(self) -> None:
         """Remove it; what cannot be removed is left to the next start."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove `folder` with all in it, however deep a child has nested it; never raises."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        subprocess.run(["rm", "-rf", "--", str(folder)], check=False, capture_output=True)
 
 
 def new_place(*, walled: bool, uid: int = 0) -> Place:
@@ -82,7 +91,7 @@ def remove_roots() -> None:
     """Remove this process's folders, at its end."""
     with _lock:
         for key in [key for key in _roots if key[0] == os.getpid()]:
-            shutil.rmtree(_roots.pop(key), ignore_errors=True)
+            remove_tree(_roots.pop(key))
 
 
 def sweep() -> int:
@@ -91,9 +100,10 @@ def sweep() -> int:
     for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/owner.json"):
         with contextlib.suppress(OSError, ValueError, KeyError):
             told = json.loads(owner.read_text())
-            if owner.parent.stat().st_uid not in (os.getuid(), told["uid"]) or _lives(told):
+            # Who wrote that file, not whose the folder is: ours may belong to the user that children are.
+            if owner.lstat().st_uid != os.getuid() or _lives(told):
                 continue
-            shutil.rmtree(owner.parent, ignore_errors=True)
+            remove_tree(owner.parent)
             removed += 1
     return removed
 

@@ -35,12 +35,15 @@ class CappedClient(AsyncKernelClient):
     """A client whose sockets refuse messages above `cap` bytes, and say so when one came."""
 
     cap = 8 * MB
+    once = False  # never connect again: the child could have put a link to another socket in the place of its own
     _monitor: Any = None
 
     def _create_connected_socket(self, channel: str, identity: bytes | None = None) -> Any:
         """Set the caps first: what arrives before them is not held by them."""
         self.context.setsockopt(zmq.MAXMSGSIZE, self.cap + MESSAGE_SLACK)  # of every socket it makes from now on
         self.context.setsockopt(zmq.RCVHWM, WAITING_MESSAGES)
+        if self.once:
+            self.context.setsockopt(zmq.RECONNECT_IVL, -1)
         made = super()._create_connected_socket(channel, identity)
         if channel == "iopub":
             self._monitor = made.get_monitor_socket(zmq.EVENT_DISCONNECTED)
@@ -51,11 +54,16 @@ class CappedClient(AsyncKernelClient):
         return self._monitor is not None and bool(await self._monitor.poll(0))
 
     def stop_channels(self) -> None:
-        """Close the monitor with the channels."""
+        """Close what was opened. The inherited way asks channels that never were, and so connects them first."""
+        for name in ("_shell_channel", "_iopub_channel", "_control_channel"):
+            channel = getattr(self, name, None)
+            if channel is not None and channel.is_alive():
+                channel.stop()
         monitor, self._monitor = self._monitor, None
         if monitor is not None:
             monitor.close(linger=0)
-        super().stop_channels()
+        if self._created_context and not self.context.closed:
+            self.context.destroy(linger=0)
 
 
 @dataclass

@@ -7,11 +7,12 @@ import pytest
 import pytest_asyncio
 
 from omc_agent.config import MB, with_limits
+from omc_agent.sandbox import limits
 from tests.attacks.conftest import LIMITS, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SMALL = with_limits(LIMITS, wall=3.0, cpu=2.0, processes=60, files=128, file_size=20 * MB, workspace=40 * MB)
+SMALL = with_limits(LIMITS, wall=2.0, cpu=1.4, processes=60, files=128, file_size=20 * MB, workspace=40 * MB)
 
 # What it is: (code, statuses that are right, words of reason or error)
 BOMBS = {
@@ -47,6 +48,16 @@ BOMBS = {
         {"killed"},
         "workspace",
     ),
+    "folders in folders": (
+        "import time\nfor _ in range(2000):\n    os.mkdir('d' * 40); os.chdir('d' * 40)\ntime.sleep(6)",
+        {"killed"},
+        "workspace",
+    ),
+    "very many files": (
+        "import time\nfor i in range(2_500): open(f'e{i}', 'w').close()\ntime.sleep(6)",
+        {"killed"},
+        "workspace",
+    ),
     "time": ("while True: pass", {"timeout"}, "limit"),
     "time, in other processes": (
         "import multiprocessing as m\nc = m.get_context('fork')\ndef f():\n    while True: pass\n"
@@ -78,6 +89,12 @@ BOMBS = {
     ),
 }
 LEAVES_SOMETHING = {"forks", "threads", "open files", "the shared memory file system", "memory, bit by bit"}
+
+
+@pytest.fixture(autouse=True)
+def few_files(monkeypatch):
+    """To make fifty thousand takes longer than a bomb may."""
+    monkeypatch.setattr(limits, "FILES_MAX", 1500)
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")

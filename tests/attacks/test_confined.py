@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 
@@ -115,3 +116,60 @@ async def test_the_interrupt_reaches_the_kernel_and_no_other_process(new_box):
         await asyncio.sleep(0.5)
         child._manager.provisioner.process.send_signal(signal.SIGINT)
         assert (await cell).error["type"] == "KeyboardInterrupt"
+
+
+async def test_a_link_in_the_place_of_its_socket_leads_the_host_nowhere(new_box, tmp_path):
+    """A host that connects again would knock at whatever socket the child points to."""
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as trap:
+        path = f"/tmp/omctrap{os.getpid()}"
+        trap.bind(path)
+        os.chmod(path, 0o777)
+        trap.listen(4)
+        trap.settimeout(1.5)
+        try:
+            async with new_box() as box:
+                code = (
+                    "for name in os.listdir('/omc/k'):\n"
+                    f"    os.unlink('/omc/k/' + name); os.symlink({path!r}, '/omc/k/' + name)\n"
+                    "os.closerange(3, 200)"
+                )
+                task = asyncio.create_task(box.run(code))
+                knocked = None
+                with contextlib.suppress(TimeoutError):
+                    knocked, _ = await asyncio.to_thread(trap.accept)
+                    knocked.close()
+                assert knocked is None, "the host came to the trap"
+                assert (await task).status in ("killed", "output", "error")
+                assert (await box.run("1 + 1")).ok
+            with pytest.raises(TimeoutError):
+                await asyncio.to_thread(trap.accept)
+        finally:
+            os.unlink(path)
+
+
+async def test_a_host_that_is_killed_leaves_no_process_and_the_next_one_clears_up(way):
+    import subprocess
+    import sys
+
+    code = (
+        "import asyncio, os, signal\n"
+        "from omc_agent.config import Confinement\n"
+        "from omc_agent.sandbox import Sandbox\n"
+        "async def main():\n"
+        f"    async with Sandbox(prelude='', confinement=Confinement(best={way.best!r})) as box:\n"
+        "        child = box._alive_child()\n"
+        "        print(child.pid, child.kernel_pid, box.workspace, flush=True)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    first, kernel, folder = done.stdout.split()
+    assert await until(lambda: not psutil.pid_exists(int(first)) and not psutil.pid_exists(int(kernel)))
+    assert os.path.exists(folder)
+    from omc_agent.sandbox import places
+
+    places.sweep()
+    assert not os.path.exists(folder)

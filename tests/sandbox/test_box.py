@@ -113,6 +113,23 @@ async def test_a_cell_over_its_wall_time_is_interrupted_and_the_child_goes_on(bo
     assert (await box.run("kept")).outputs == [{"text/plain": "7"}]
 
 
+async def test_what_a_cell_over_its_time_had_started_ends_and_the_kernel_stays(box):
+    import psutil
+
+    await box.run("kept = 9")
+    code = (
+        "import multiprocessing as m\nc = m.get_context('fork')\ndef f():\n    while True: pass\n"
+        "ps = [c.Process(target=f) for _ in range(2)]\n[p.start() for p in ps]\n[p.join() for p in ps]"
+    )
+    assert (await box.run(code, limits=with_limits(SMALL, wall=0.6))).status == "timeout"
+    assert (await box.run("kept")).outputs == [{"text/plain": "9"}]
+    child = box._alive_child()
+    left = [p for p in psutil.Process(child.pid).children(recursive=True) if p.pid != child.kernel_pid]
+    assert [p for p in left if p.status() != psutil.STATUS_ZOMBIE] == []
+    sleeping = await box.run("import time\ntime.sleep(0.6)", limits=with_limits(SMALL, cpu=0.4))
+    assert sleeping.ok, "what was used before does not count"
+
+
 async def test_a_cell_over_its_cpu_time_is_a_timeout_that_names_cpu(box):
     result = await box.run("while True: pass", limits=with_limits(SMALL, cpu=0.5))
     assert result.status == "timeout"

@@ -31,9 +31,12 @@ _LOCKED = {os.ST_RDONLY: RDONLY, os.ST_NOSUID: NOSUID, os.ST_NODEV: NODEV, os.ST
 def be_born(order: dict[str, Any], line: socket.socket) -> None:
     """Become the kernel of the session that `order` names; tells how far it is on `line`, and never returns."""
     try:
-        _leave_alone()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the zygote reaps nobody; we wait for ours
+        syscalls.prctl(syscalls.SET_PDEATHSIG, signal.SIGKILL)
+        os.setsid()
         _namespaces()
-        _wait_beside_if_parent()  # the monitor; its child is pid 1 of the new namespace
+        if child := os.fork():  # pid 1 of the new namespace
+            _monitor(child, line)
         syscalls.prctl(syscalls.SET_PDEATHSIG, signal.SIGKILL)
         _mounts(order)
         line.send(b"first")  # the host reads our pid off the message: killing it kills all
@@ -52,11 +55,6 @@ def be_born(order: dict[str, Any], line: socket.socket) -> None:
         os._exit(1)
 
 
-def _leave_alone() -> None:
-    syscalls.prctl(syscalls.SET_PDEATHSIG, signal.SIGKILL)
-    os.setsid()
-
-
 def _namespaces() -> None:
     uid, gid = os.getuid(), os.getgid()
     syscalls.unshare(
@@ -68,11 +66,12 @@ def _namespaces() -> None:
             file.write(text)
 
 
-def _wait_beside_if_parent() -> None:
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        os._exit(0)
+def _monitor(child: int, line: socket.socket) -> None:
+    """Outside the new namespace: wait for its end, with nothing in hand."""
+    line.close()
+    syscalls.drop_capabilities()
+    os.waitpid(child, 0)
+    os._exit(0)
 
 
 def _mounts(order: dict[str, Any]) -> None:
@@ -106,7 +105,6 @@ def _reap(line: socket.socket) -> None:
     """Pid 1: clear up behind the dead until the kernel is gone; the namespace, and all in it, ends with us."""
     line.close()
     syscalls.drop_capabilities()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     while True:
         try:
             os.wait()
@@ -121,7 +119,6 @@ def _forget_the_zygote(line: socket.socket) -> None:
     os.closerange(3, line.fileno())
     os.closerange(line.fileno() + 1, 4096)
     line.set_inheritable(False)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     random.seed()
     import numpy as np
 
@@ -131,5 +128,9 @@ def _forget_the_zygote(line: socket.socket) -> None:
 def _serve(line: socket.socket) -> None:
     from omc_agent.sandbox.child import serve
 
+    def ready() -> None:
+        line.send(b"ready")
+        line.close()
+
     os.chdir("/omc/work")
-    serve("/omc/k/c.json", ready=lambda: line.send(b"ready"))
+    serve("/omc/k/c.json", ready=ready)
