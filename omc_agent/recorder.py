@@ -178,6 +178,7 @@ class Recorder:
             self._box = self._new_box()
             await self._box.start()
         box = self._box
+        await box.revive()
         wanted = (box.generation, entered["stage"], entered["visit"])
         if self._laid == wanted:
             return box

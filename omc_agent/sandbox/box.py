@@ -153,6 +153,15 @@ class Sandbox:
         if child is not None:
             await asyncio.shield(child.end())
 
+    async def revive(self) -> bool:
+        """A new child in place of one that died unseen, between two cells; whether that was so."""
+        async with self._busy:
+            await self._revive()
+            if await self._alive_child().alive():
+                return False
+            await self._replace()
+            return True
+
     async def run(
         self, code: str, *, limits: Limits | None = None, hear: Callable[[], None] | None = None
     ) -> CellResult:

@@ -21,10 +21,10 @@ from omc_agent.sandbox import places
 from omc_agent.sandbox.birth import not_started
 from omc_agent.sandbox.carriage import Carriage, Messages, SharedFolder
 from omc_agent.sandbox.limits import Watchdog, end_others, kernel_limits
-from omc_agent.sandbox.reader import CappedClient, Spoken, read_answer
+from omc_agent.sandbox.reader import NEVER_MILLISECONDS, CappedClient, Spoken, read_answer
 from omc_agent.sandbox.ways import Way
 
-START_SECONDS = 90.0
+START_SECONDS, WELCOME_SECONDS = 90.0, 20.0
 FLOOD_GRACE_SECONDS = 0.8
 
 
@@ -73,11 +73,6 @@ class Child:
         return getattr(process, "first", None) if self._way is not None else None
 
     @property
-    def _serves_at_once(self) -> bool:
-        """Whether its sockets are open when its start returns, so that one connection is all it takes."""
-        return self._way is not None and self._way.name != "limited"
-
-    @property
     def kernel_pid(self) -> int | None:
         """The host's pid of the kernel itself."""
         return getattr(getattr(self._manager.provisioner, "process", None), "pid", None)
@@ -92,20 +87,21 @@ class Child:
             raise
 
     async def _begin(self) -> None:
+        at_once = self._way is not None and self._way.at_once
         try:
             if self._way is None:
                 await self._manager.start_kernel()
             else:
-                if self._serves_at_once:
-                    self._manager.context.setsockopt(zmq.RECONNECT_IVL, -1)
+                if at_once:
+                    self._manager.context.setsockopt(zmq.RECONNECT_IVL, NEVER_MILLISECONDS)
                 await self._manager.start_kernel(way=self._way, place=self.place)
             client = self._manager.client()
             assert isinstance(client, CappedClient)
             client.cap = self.limits.output
-            client.once = self._serves_at_once
+            client.once = at_once
             self._client = client
             client.start_channels(stdin=False, hb=False)
-            if self._serves_at_once:
+            if at_once:
                 await _welcome(client)
             else:
                 await client.wait_for_ready(timeout=START_SECONDS)
@@ -142,6 +138,9 @@ class Child:
         client = self._client
         assert client is not None
         spoken, limits = Spoken(), limits or self.limits
+        if not await self.alive():  # it died between two cells
+            spoken.died = True
+            return spoken
         watchdog = Watchdog(self.pid, self.folder, limits, self.kernel_pid if self.pid is not None else None)
         # Without stop_on_error the kernel would drop the next request after a cell that raised.
         request = client.execute(
@@ -228,7 +227,7 @@ class Child:
 
 async def _welcome(client: CappedClient) -> None:
     """Wait until our subscription stands: what the child says before that is lost. Quicker than `wait_for_ready`."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + WELCOME_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(Empty):
             message = await client.get_iopub_msg(timeout=1.0)

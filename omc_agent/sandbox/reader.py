@@ -25,6 +25,9 @@ MESSAGE_SLACK = 2 * MB  # a message may be larger than the text in it
 WAITING_MESSAGES = 50  # more wait in the child, which then blocks
 CLEAN_SECONDS = 2.0
 DYING_SECONDS = 0.2
+# Longer than any child lives. Not -1, "never": libzmq then takes the pipe away between two parts of a message, and
+# aborts the whole process at an assertion of its own.
+NEVER_MILLISECONDS = 24 * 3600 * 1000
 POLL_SECONDS = 0.25
 TRACEBACK_LINES = 20
 
@@ -43,7 +46,7 @@ class CappedClient(AsyncKernelClient):
         self.context.setsockopt(zmq.MAXMSGSIZE, self.cap + MESSAGE_SLACK)  # of every socket it makes from now on
         self.context.setsockopt(zmq.RCVHWM, WAITING_MESSAGES)
         if self.once:
-            self.context.setsockopt(zmq.RECONNECT_IVL, -1)
+            self.context.setsockopt(zmq.RECONNECT_IVL, NEVER_MILLISECONDS)
         made = super()._create_connected_socket(channel, identity)
         if channel == "iopub":
             self._monitor = made.get_monitor_socket(zmq.EVENT_DISCONNECTED)

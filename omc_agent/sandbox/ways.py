@@ -30,6 +30,7 @@ class Way:
     name: ClassVar[str] = ""
     tier: ClassVar[str] = ""
     walled: ClassVar[bool] = False  # own namespaces: folders have names of their own inside
+    at_once: ClassVar[bool] = True  # its sockets are open when `launch` returns: one connection is all it takes
 
     def place(self) -> Place:
         """A folder for a new child."""
@@ -91,7 +92,7 @@ class ReducedWay(Way):
 class LimitedWay(Way):
     """An ordinary process with a clean environment and limits; no wall. Also for systems that have nothing else."""
 
-    name, tier = "limited", "limited"
+    name, tier, at_once = "limited", "limited", False
 
     def launch(self, place: Place) -> ChildProcess:
         """See `Way`."""

@@ -46,7 +46,8 @@ async def test_no_credential_is_in_the_memory_or_in_the_files_of_a_child(monkeyp
     in_home = secrets.token_hex(20)
     (home / ".aws" / "credentials").write_text(in_home)
     monkeypatch.setenv("HOME", str(home))
-    nursery.the_nursery.close()  # the next child comes from a zygote that was started among all this
+    own = nursery.Nursery()  # its zygote is started among all this
+    monkeypatch.setattr(nursery, "the_nursery", own)
     settings = settings_with(db=f"postgresql://u:{planted['JUPYTER_TOKEN']}@h/d", model="openai:x")
     assert settings.source().db
     values = [value.encode() for value in (*planted.values(), in_home)]
@@ -75,3 +76,4 @@ async def test_no_credential_is_in_the_memory_or_in_the_files_of_a_child(monkeyp
         )
         result = await box.run(code)
         assert result.text.strip() == "[]", result.error
+    own.close()

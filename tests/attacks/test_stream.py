@@ -95,6 +95,21 @@ async def test_a_prompt_for_a_password_reaches_nobody(shared):
     assert "Password" not in str(result.outputs) + result.text
 
 
+async def test_a_child_that_dies_in_the_middle_of_a_flood_does_not_take_the_host_with_it(way, new_box):
+    """Between two parts of a message libzmq may find the pipe gone; in one setting it aborts the process then."""
+    if way.best == "pool":
+        pytest.skip("the reader is the same, and twelve starts of the pool take a minute")
+    code = (
+        "import threading, time\n"
+        "threading.Timer(0.15, lambda: os._exit(1)).start()\n"
+        "from IPython.display import display\n"
+        "while True: display({'text/plain': 'x' * 50}, raw=True)"
+    )
+    for _ in range(12):
+        async with new_box(limits=with_limits(LIMITS, output=50 * MB)) as box:
+            assert (await box.run(code)).status == "killed"
+
+
 @pytest.mark.parametrize(
     "frames",
     [

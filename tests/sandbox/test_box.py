@@ -121,7 +121,7 @@ async def test_what_a_cell_over_its_time_had_started_ends_and_the_kernel_stays(b
         "import multiprocessing as m\nc = m.get_context('fork')\ndef f():\n    while True: pass\n"
         "ps = [c.Process(target=f) for _ in range(2)]\n[p.start() for p in ps]\n[p.join() for p in ps]"
     )
-    assert (await box.run(code, limits=with_limits(SMALL, wall=0.6))).status == "timeout"
+    assert (await box.run(code, limits=with_limits(SMALL, wall=0.6, grace=5.0))).status == "timeout"
     assert (await box.run("kept")).outputs == [{"text/plain": "9"}]
     child = box._alive_child()
     left = [p for p in psutil.Process(child.pid).children(recursive=True) if p.pid != child.kernel_pid]
@@ -190,6 +190,21 @@ async def test_a_child_that_leaves_is_killed_replaced_and_says_what_was_lost(box
     assert "died" in result.reason
     assert "variables are lost" in result.reason
     assert (await box.run("made")).error["type"] == "NameError"
+    assert (await box.run("int(prices['close'].sum())")).outputs == [{"text/plain": "3"}]
+
+
+async def test_a_child_that_dies_between_two_cells_is_seen_and_replaced(box):
+    await box.put("prices", pd.DataFrame({"close": [1.0, 2.0]}))
+    assert not await box.revive()
+    child = box._alive_child()
+    child.kill_now()
+    await child._gone(2.0)
+    result = await box.run("1 + 1")
+    assert result.status == "killed"
+    assert "variables are lost" in result.reason
+    box._alive_child().kill_now()
+    await box._alive_child()._gone(2.0)
+    assert await box.revive()
     assert (await box.run("int(prices['close'].sum())")).outputs == [{"text/plain": "3"}]
 
 

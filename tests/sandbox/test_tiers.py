@@ -95,7 +95,7 @@ async def test_a_zygote_whose_first_fit_hangs_gives_way_to_the_pool(monkeypatch)
 
 async def test_without_bubblewrap_the_install_line_is_said(monkeypatch):
     monkeypatch.setattr(nursery.shutil, "which", lambda name: None)
-    nursery.the_nursery.close()
+    monkeypatch.setattr(nursery, "the_nursery", nursery.Nursery())
     monkeypatch.setattr(tiers, "WAYS", (ways.ZygoteWay(), ways.PoolWay(), ways.LimitedWay()))
     found = await tiers.isolation(Confinement())
     assert found.tier == "limited"
