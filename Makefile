@@ -52,10 +52,10 @@ test-unit: setup system
 		--ignore=omc_agent/store/migrations --cov --cov-report=
 
 test-browser: setup system
-	$(PYTEST) tests/browser
+	$(PYTEST) -n 2 tests/browser
 
 test-notebooks: setup system
-	$(PYTEST) -o filterwarnings= --nbval-lax --nbval-cell-timeout=300 notebooks
+	$(PYTEST) -n 2 --dist loadfile -o filterwarnings= --nbval-lax --nbval-cell-timeout=300 notebooks
 	$(PYTEST) -o filterwarnings= --nbval --nbval-cell-timeout=300 \
 		--nbval-sanitize-with=notebooks/sanitize.cfg tests/notebooks
 

@@ -22,7 +22,8 @@ from omc_agent.config import PRELUDE, Confinement, Limits
 from omc_agent.errors import AgentError, SandboxError
 from omc_agent.events import CellFinished, CellStarted, Event
 from omc_agent.sandbox import exchange
-from omc_agent.sandbox.box import CellResult, Sandbox
+from omc_agent.sandbox.box import Sandbox
+from omc_agent.sandbox.cell_result import CellResult
 from omc_agent.sandbox.inside import plain
 from omc_agent.sandbox.replay import RecordedCell, replay
 from omc_agent.sandbox.spares import Spares

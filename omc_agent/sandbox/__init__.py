@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from omc_agent.sandbox.box import CellResult, Sandbox
+    from omc_agent.sandbox.box import Sandbox
+    from omc_agent.sandbox.cell_result import CellResult
     from omc_agent.sandbox.limits import Limits
 
     CodeSandbox = Sandbox
@@ -22,10 +23,14 @@ __all__ = ["CellResult", "CodeSandbox", "Limits", "Sandbox"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Sandbox", "CodeSandbox", "CellResult"):
-        from omc_agent.sandbox import box
+    if name in ("Sandbox", "CodeSandbox"):
+        from omc_agent.sandbox.box import Sandbox
 
-        return getattr(box, "Sandbox" if name == "CodeSandbox" else name)
+        return Sandbox
+    if name == "CellResult":
+        from omc_agent.sandbox.cell_result import CellResult
+
+        return CellResult
     if name == "Limits":
         from omc_agent.config import Limits
 

@@ -10,12 +10,10 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,52 +23,13 @@ import pandas as pd
 from omc_agent.config import PRELUDE, Confinement, Limits
 from omc_agent.errors import SandboxError
 from omc_agent.sandbox import exchange, guard, tiers
-from omc_agent.sandbox.cleaning import clean_text
+from omc_agent.sandbox.cell_result import CellResult, result_of
 from omc_agent.sandbox.kernel import Child
-from omc_agent.sandbox.reader import Spoken
 from omc_agent.sandbox.spares import Spares, new_child
 from omc_agent.sandbox.tiers import Isolation
 
 # Tasks that clear up behind abandoned children; the loop itself keeps only weak references.
 _ending: set[asyncio.Task[None]] = set()
-
-LOST = "The child kernel was replaced: its variables are lost and must be rebuilt; frames put in are still there."
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """What came of one cell.
-
-    Attributes
-    ----------
-    status : str
-        ok, error, timeout, memory, output, killed or refused.
-    text : str
-        What it printed, without control sequences.
-    outputs : list of dict
-        Mimebundles of text/plain, text/html and image/png.
-    error : dict or None
-        ``{type, message, line}``; the line counts from 1 within the cell.
-    seconds : float
-        Confinement seconds.
-    peak_bytes : int
-        Largest resident size of the child's tree that was seen.
-    reason : str
-        Which limit was met and which setting raises it; empty when status is ok or error.
-    """
-
-    status: str
-    text: str = ""
-    outputs: list[dict[str, str]] = field(default_factory=list)
-    error: dict[str, Any] | None = None
-    seconds: float = 0.0
-    peak_bytes: int = 0
-    reason: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the cell ran to its end."""
-        return self.status == "ok"
 
 
 class Sandbox:
@@ -195,7 +154,7 @@ class Sandbox:
                 # Stop: the cell must not go on unseen. The child is replaced when it is next needed.
                 self._abandon()
                 raise
-            result = _result(spoken, time.monotonic() - start)
+            result = result_of(spoken, time.monotonic() - start)
             if spoken.died:
                 await self._replace()
             return result
@@ -350,37 +309,6 @@ class Sandbox:
                 try_="await box.start()",
             )
         return self._child
-
-
-def _result(spoken: Spoken, seconds: float) -> CellResult:
-    common: dict[str, Any] = {
-        "text": clean_text(spoken.text),
-        "outputs": spoken.outputs,
-        "seconds": seconds,
-        "peak_bytes": spoken.peak_bytes,
-    }
-    error = _error(spoken.error)
-    if spoken.breach:
-        lost = f" {LOST}" if spoken.died else ""
-        return CellResult(spoken.breach.status, error=error, reason=spoken.breach.reason + lost, **common)
-    if spoken.died:
-        return CellResult("killed", reason=f"The child kernel died. {LOST}", **common)
-    if error and error["type"] == "MemoryError":
-        return CellResult(
-            "memory",
-            error=error,
-            reason="memory limit: the cell asked for more; --memory BYTES raises it",
-            **common,
-        )
-    return CellResult("error" if error else "ok", error=error, **common)
-
-
-def _error(told: dict[str, Any] | None) -> dict[str, Any] | None:
-    if told is None:
-        return None
-    text = "\n".join(told.get("traceback", []))
-    lines = re.findall(r"Cell In\[\d+\], line (\d+)", text) or re.findall(r"-+> (\d+) ", text)
-    return {"type": told["type"], "message": told["message"], "line": int(lines[0]) if lines else None}
 
 
 def _identifier(name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 LOAD = "%load_ext omc_agent\nimport os"
-GOAL = "%%agent --db {} --trials 2\nPredict whether BTC rises over the next hour, using the last 90 days"
+GOAL = "%%agent --db {} --trials 2\nPredict whether BTC rises over the next hour, using the last 45 days"
 
 
 def test_plan_code_plot_and_verdict_appear_in_the_right_cell(notebook, market):
