@@ -58,15 +58,24 @@ class CappedClient(AsyncKernelClient):
 
     def stop_channels(self) -> None:
         """Close what was opened. The inherited way asks channels that never were, and so connects them first."""
+        self._close_channels()
+        if self._created_context and not self.context.closed:
+            self.context.destroy(linger=0)
+
+    def open_again(self) -> None:
+        """New connections in place of those there are."""
+        self._close_channels()
+        self.start_channels(stdin=False, hb=False)
+
+    def _close_channels(self) -> None:
         for name in ("_shell_channel", "_iopub_channel", "_control_channel"):
             channel = getattr(self, name, None)
             if channel is not None and channel.is_alive():
                 channel.stop()
+            setattr(self, name, None)
         monitor, self._monitor = self._monitor, None
         if monitor is not None:
             monitor.close(linger=0)
-        if self._created_context and not self.context.closed:
-            self.context.destroy(linger=0)
 
 
 @dataclass
