@@ -24,7 +24,7 @@ from omc_agent.sandbox import Sandbox
 
 LIMIT = 3.0  # seconds that each executor is told a snippet may take
 DEADLINE = 12.0  # seconds after which we end it ourselves
-PEER = Path(".venv-peers/bin/python")
+PEER = Path(__file__).parent.parent / ".venv-peers" / "bin" / "python"
 
 SNIPPETS = {
     "read a key": "print(open(FILE).read())",
