@@ -26,6 +26,7 @@ from omc_agent.sandbox.ways import Way
 
 START_SECONDS = 90.0
 WELCOME_SECONDS, WELCOME_TRIES = 2.0, 10
+LEAVE_SECONDS = 2.0
 FLOOD_GRACE_SECONDS = 0.8
 
 
@@ -190,6 +191,9 @@ class Child:
 
     async def end(self) -> None:
         """End the process and remove its folder; safe to call twice."""
+        if self._client is not None and self._way is None:
+            with contextlib.suppress(Exception):  # a kernel that is busy or gone keeps its temporary files
+                await asyncio.wait_for(self.ask("leave()"), LEAVE_SECONDS)
         if self._client is not None:
             self._client.stop_channels()
             self._client = None

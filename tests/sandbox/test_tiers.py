@@ -274,6 +274,9 @@ async def test_another_kernelspec_holds_the_code_and_frames_go_by_messages(tmp_p
         await box.run("os.unlink('note.txt')")
         slow = await box.run("while True: pass", limits=Limits(wall=0.5))
         assert slow.status == "timeout"
+        folder = (await box.run("import omc_agent.sandbox.inside as i\nprint(i._elsewhere['in'])")).text.strip()
+        assert os.path.isdir(folder)
+    assert not os.path.exists(folder)
 
 
 async def test_a_kernelspec_that_is_not_there_is_said():
