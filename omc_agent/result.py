@@ -158,7 +158,10 @@ class RunResult:
             if r["where"] == "sandbox" and r["stage"] != "scoring"
         ]
         async with Sandbox(
-            limits=self._settings.limits(), prelude=PRELUDE, confinement=self._settings.confinement()
+            limits=self._settings.limits(),
+            prelude=PRELUDE,
+            confinement=self._settings.confinement(),
+            allowed_imports=self._settings.allowed_imports,
         ) as box:
             (box.workspace / "work" / "model.skops").write_bytes(model.read_bytes())
             await replay(box, cells, {self._frame_of_rows: frame}, [], kinds=("transform",))

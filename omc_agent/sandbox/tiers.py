@@ -151,13 +151,15 @@ def _tier(best: str) -> str:
 
 
 def _require(confinement: Confinement, found: Isolation) -> None:
-    if not confinement.require or found.tier not in ORDER:
+    if not confinement.require:
         return
-    if ORDER.index(found.tier) > ORDER.index(confinement.require):
+    remote = found.tier not in ORDER  # what holds a kernel elsewhere is not known here, so it meets no requirement
+    if remote or ORDER.index(found.tier) > ORDER.index(confinement.require):
+        asked = f"AgentSettings.sandbox_kernel is {found.means}." if remote else ""
         raise SandboxError(
             "sandbox.tier",
-            given=f"The tier {confinement.require} is required, and {found.tier} is what this machine gives.",
-            have=" ".join(found.refused) or f"AgentSettings.isolation asks for {confinement.best} at most.",
+            given=f"The tier {confinement.require} is required, and {found.tier} is what is to be had.",
+            have=asked or " ".join(found.refused) or f"AgentSettings.isolation asks for {confinement.best} at most.",
             try_=found.advice or "Set AgentSettings.require_tier lower, or isolation higher.",
         )
 

@@ -76,6 +76,12 @@ async def test_the_best_tier_to_try_can_be_set():
         await tiers.isolation(Confinement(best="limited", require="reduced"))
 
 
+async def test_a_kernel_elsewhere_meets_no_required_tier():
+    with pytest.raises(SandboxError, match="sandbox_kernel is python3") as refused:
+        await tiers.isolation(Confinement(kernel="python3", require="reduced"))
+    assert refused.value.code == "sandbox.tier"
+
+
 async def test_a_probe_is_made_once():
     first = await tiers.isolation(Confinement())
     assert await tiers.isolation(Confinement()) is first
