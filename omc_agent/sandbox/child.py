@@ -15,6 +15,8 @@ from typing import Any
 # debugpy costs 0.1 to 0.2 s of start and nobody attaches a debugger to this kernel.
 sys.modules["debugpy"] = None  # type: ignore[assignment]
 
+WAITING_MESSAGES = 100
+
 
 def main() -> None:
     """``child.py -f CONNECTION_FILE [--line FD] [--reduced PATHS]``: wall in if told to, then serve."""
@@ -74,6 +76,10 @@ def _application() -> Any:
 
             self.iopub_socket = context.socket(zmq.XPUB)
             self.iopub_socket.linger = 1000
+            # A flood waits for its reader: kept in memory, as by default, it would kill the child before the host
+            # has seen enough to name the limit.
+            self.iopub_socket.sndhwm = WAITING_MESSAGES
+            self.iopub_socket.setsockopt(zmq.XPUB_NODROP, 1)
             self.iopub_port = self._bind_socket(self.iopub_socket, self.iopub_port)  # type: ignore[no-untyped-call]
             self.configure_tornado_logger()  # type: ignore[no-untyped-call]
             thread = IOPubThread(self.iopub_socket, pipe=False, session=self.session)  # type: ignore[no-untyped-call]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from omc_agent.config import MB
+from omc_agent.sandbox import Limits, Sandbox
 from omc_agent.sandbox.reader import Spoken, take
 
 
@@ -65,3 +69,18 @@ def test_any_message_at_all_is_taken_or_passed_over(kind, content):
         assert all(isinstance(value, str) for value in bundle.values())
     if spoken.error is not None:
         assert all(isinstance(line, str) for line in spoken.error["traceback"])
+
+
+async def test_a_flood_waits_for_a_slow_reader_and_ends_at_its_own_limit():
+    # Gathered in the child's memory it would die of that first, and the limit that was passed would not be named.
+    async with Sandbox(limits=Limits(memory=1024 * MB, wall=60)) as box:
+        result = await box.run("while True: print('x' * 10_000)", hear=lambda: time.sleep(0.05))
+    assert result.status == "output", result
+    assert "AgentSettings.output" in result.reason
+
+
+async def test_small_outputs_are_all_there_however_many_they_are():
+    async with Sandbox() as box:
+        code = "from IPython.display import display\nfor i in range(3000): display(i)"
+        result = await box.run(code, hear=lambda: time.sleep(0.001))
+    assert [out["text/plain"] for out in result.outputs] == [str(i) for i in range(3000)]
