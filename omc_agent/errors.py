@@ -51,6 +51,7 @@ CODES: dict[str, str] = {
     "run.not_finished": "The run has not got that far.",
     "usage.flag": "The command line holds a flag that is not known, or lacks one.",
     "usage.value": "A setting has a value it cannot take.",
+    "usage.override": "There is nothing of that name, or no such value, to override.",
     "usage.kernel": "This ipykernel is too old for cells that can be clicked in.",
 }
 

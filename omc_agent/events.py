@@ -262,7 +262,11 @@ class CandidateScored(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RequestOpened(Event):
-    """A question to the person, written to the store before it was asked."""
+    """A question to the person, written to the store before it was asked.
+
+    `request` holds the fields of `omc_agent.request.Request`; `deadline` is in seconds since the epoch (UTC), None
+    where it waits as long as needed, and `on_timeout` is what happens then: park, approve or reject.
+    """
 
     request_id: str
     gate: str
@@ -270,6 +274,9 @@ class RequestOpened(Event):
     effect: str = ""
     options: list[str] = field(default_factory=list)
     default: str = ""
+    request: dict[str, Any] = field(default_factory=dict)
+    deadline: float | None = None
+    on_timeout: str = "park"
 
     def line(self) -> str:
         return f"{self.gate}: {self.question}"
@@ -338,6 +345,24 @@ class Said(Event):
 
     def line(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branched(Event):
+    """A person changed something: from `stage` on the work is done again, on a branch of its own.
+
+    The event belongs to the new branch and is its first; `parent` is the branch that it leaves, which stays readable.
+    """
+
+    new_branch: str
+    parent: str
+    overrides: dict[str, Any] = field(default_factory=dict)
+    decided_by: str = ""
+    role: ClassVar[str] = "person"
+
+    def line(self) -> str:
+        changed = ", ".join(f"{key}={value}" for key, value in self.overrides.items())
+        return f"{self.new_branch} from {self.stage} on: {changed or 'as before'}, by {self.decided_by}"
 
 
 @dataclass(frozen=True, kw_only=True)
