@@ -15,7 +15,8 @@ from typing import Any
 
 from omc_agent import __version__
 from omc_agent.errors import AgentError, UsageError
-from omc_agent.flags import Parser, add_setting_flags, decision_of, settings_from
+from omc_agent.flags import Parser, add_setting_flags, decision_of, given_settings, settings_from
+from omc_agent.verbs import turn_parser
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -47,6 +48,7 @@ def make_parser() -> Parser:
         each.add_argument("goal", help="one sentence")
         add_setting_flags(each)
         each.add_argument("--id", default=None, help="id of the new run")
+        each.add_argument("--follow", default=None, metavar="ID", help="the run whose brief fills what is not said")
         each.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     each = _add(verbs, "resume", _resume, "go on with a parked, stopped or killed run")
     each.add_argument("id")
@@ -73,6 +75,15 @@ def _add_run_verbs(verbs: Any) -> None:
     each.add_argument("decision", choices=("approve", "reject", "answer", "edit"))
     each.add_argument("value", nargs="?", default=None, help="the answer, or why")
     each.add_argument("--file", default=None, help="the edited code")
+    each.add_argument("--rest", action="store_true", help="allow this for the rest of the run")
+    each = _add(verbs, "say", _say, "tell the agent something")
+    each.add_argument("id")
+    each.add_argument("text", nargs="+")
+    for name, about in (("override", "change something; what it touches is done again"),
+                        ("restart", "do it again from a stage, on a branch of its own")):  # fmt: skip
+        each = turn_parser(name, _add(verbs, name, _restart, about))
+        each.set_defaults(is_override=name == "override")
+        each.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     each = _add(verbs, "export", _export, "write a run as .ipynb, .py or .json")
     each.add_argument("id")
     each.add_argument("path")
@@ -105,7 +116,7 @@ def _run(parsed: argparse.Namespace) -> int:
     default = "never" if parsed.json or not sys.stdin.isatty() else "risky"
     settings = settings_from(parsed, approve=default)
     panel = PlainPanel(_to_stderr, shell=True)
-    handle = face.start(parsed.goal, settings=settings, listener=panel.handle, session_id=parsed.id)
+    handle = face.start(parsed.goal, settings=settings, view=panel, session_id=parsed.id, follow=parsed.follow or "")
     return _wait(handle, panel, as_json=parsed.json)
 
 
@@ -114,8 +125,34 @@ def _resume(parsed: argparse.Namespace) -> int:
     from omc_agent.panels.plain import PlainPanel
 
     panel = PlainPanel(_to_stderr, shell=True)
-    handle = face.resume(parsed.id, settings=settings_from(parsed), listener=panel.handle)
+    given = given_settings(parsed)
+    handle = face.resume(parsed.id, settings=settings_from(parsed), given=given, view=panel)
     return _wait(handle, panel, as_json=parsed.json)
+
+
+def _restart(parsed: argparse.Namespace) -> int:
+    """Override too: without --from the earliest stage that the changes touch."""
+    from omc_agent import face
+    from omc_agent.config import AgentSettings
+    from omc_agent.panels.plain import PlainPanel
+    from omc_agent.store.rows import user_name
+    from omc_agent.turning import turn_from
+
+    turn = turn_from(parsed.stage, parsed.changes, user_name())
+    panel = PlainPanel(_to_stderr, shell=True)
+    handle = face.change(parsed.id, turn, settings=AgentSettings(), override=parsed.is_override, view=panel)
+    if handle is None:
+        print(f"{parsed.id}: from {turn.stage} on it is done again, by the process that drives it")
+        return 0
+    return _wait(handle, panel, as_json=parsed.json)
+
+
+def _say(parsed: argparse.Namespace) -> int:
+    store = _store()
+    store.read(parsed.id)
+    store.send(parsed.id, "say", {"text": " ".join(parsed.text)})
+    print(f"{parsed.id}: it reads that before its next step")
+    return 0
 
 
 def _wait(handle: Any, panel: Any, *, as_json: bool) -> int:
@@ -134,7 +171,7 @@ def _wait(handle: Any, panel: Any, *, as_json: bool) -> int:
             print(error.line(), file=sys.stderr)
     finally:
         panel.close()
-    result = RunResult(handle.session.shared.store, handle.id, handle.settings)
+    result = RunResult(handle.store, handle.id, handle.settings)
     if as_json:
         print(json.dumps(result.to_dict()))
     elif code == 0:
@@ -147,7 +184,8 @@ def _plan(parsed: argparse.Namespace) -> int:
     from omc_agent import face
 
     settings = settings_from(parsed, approve="never")
-    result = face.start(parsed.goal, settings=settings, session_id=parsed.id, plan_only=True).wait()
+    follow = parsed.follow or ""
+    result = face.start(parsed.goal, settings=settings, session_id=parsed.id, plan_only=True, follow=follow).wait()
     if parsed.json:
         print(json.dumps({"id": result.id, "status": result.status, "brief": result.brief, "plan": result.plan}))
         return 0
@@ -176,10 +214,9 @@ def _list(parsed: argparse.Namespace) -> int:
 
 def _show(parsed: argparse.Namespace) -> int:
     from omc_agent.panels.results import show_text
+    from omc_agent.verbs import story_of
 
-    store = _store()
-    store.read(parsed.id)
-    print(show_text(store.events(parsed.id)))
+    print(show_text(story_of(_store(), parsed.id)))
     return 0
 
 
@@ -207,21 +244,22 @@ def _delete(parsed: argparse.Namespace) -> int:
 
 
 def _decide(parsed: argparse.Namespace) -> int:
-    store = _store()
-    request = store.find_request(parsed.request)
+    from omc_agent.deciding import decide
+    from omc_agent.store.rows import user_name
+
     kind = parsed.decision
     if kind == "answer" and not parsed.value:
         raise UsageError(
             "usage.flag", given="answer needs a value.", have="", try_="omc-agent decide ID answer VALUE"
         )
-    decision = decision_of(kind, parsed.value)
-    if kind == "edit":
-        if not parsed.file:
-            raise UsageError("usage.flag", given="edit needs the code.", have="", try_="Give it with --file FILE.")
-        decision["code"] = Path(parsed.file).read_text()
-    first = store.decide(request["id"], decision, "command line")
-    session = request["session_id"]
-    print(f"{request['id']}: {kind if first else 'was decided before'}; omc-agent resume {session} goes on")
+    if kind == "edit" and not (parsed.file or parsed.value):
+        raise UsageError(
+            "usage.flag", given="edit needs the code, or KEY=VALUE.", have="", try_="Give the code with --file FILE."
+        )
+    code = Path(parsed.file).read_text() if parsed.file else None
+    decision = decision_of(kind, parsed.value, code=code, rest=parsed.rest)
+    done = decide(_store(), parsed.request, decision, f"{user_name()}, command line")
+    print(f"{done.line()}; omc-agent resume {done.request['session_id']} goes on, if nobody drives it")
     return 0
 
 

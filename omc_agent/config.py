@@ -96,11 +96,30 @@ class ChatSettings:
 
 @dataclass(frozen=True)
 class Gates:
-    """When a person is asked: always, risky or never; whether one is there; whether code may run unwalled unasked."""
+    """When a person is asked, whether one is there, and what happens when nobody answers.
+
+    Parameters
+    ----------
+    approve : str
+        always, risky or never.
+    interactive : bool
+        Whether somebody is there.
+    unsafe_local : bool
+        Whether code that a model wrote may run unwalled and unasked.
+    answer_within : float
+        Seconds that a question waits; 0: as long as needed.
+    on_timeout : str
+        park, approve or reject: what happens then, or at once where nobody is there.
+    answers : dict
+        Answers of a policy file: gate, or ``clarification.FIELD``, to the answer.
+    """
 
     approve: str = "risky"
     interactive: bool = False
     unsafe_local: bool = False
+    answer_within: float = 0.0
+    on_timeout: str = "park"
+    answers: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -152,6 +171,19 @@ class AgentSettings(Configurable):
     model = Unicode("offline", help="Who thinks: offline, or provider:model.").tag(config=True)
     model_timeout = Float(120.0, help="Seconds that one model call may take.").tag(config=True)
     approve = Enum(("always", "risky", "never"), "risky", help="When a person is asked.").tag(config=True)
+    answer_within = Float(0.0, min=0, help="Seconds that a question waits for an answer; 0: as long as needed.").tag(
+        config=True
+    )
+    on_timeout = Enum(
+        ("park", "approve", "reject"),
+        "park",
+        help="What happens when nobody answers in time, or nobody is there: the run parks, or the answer is given.",
+    ).tag(config=True)
+    policy = Unicode(
+        help="A YAML file that answers gates and clarifications by name, for runs that nobody watches."
+    ).tag(config=True)
+    budget = Float(0.0, min=0, help="US dollars that the chat model may cost; 0: no limit.").tag(config=True)
+    max_tokens = Int(0, min=0, help="Tokens that the chat model may read and write; 0: no limit.").tag(config=True)
     trials = Int(8, min=1, help="Trials of the hyperparameter search.").tag(config=True)
     tuning_rounds = Int(1, min=0, help="How often evaluation may send back to tuning.").tag(config=True)
     max_steps = Int(40, min=2, help="Model calls a stage may take before the circuit breaker asks.").tag(config=True)
@@ -222,7 +254,10 @@ class AgentSettings(Configurable):
 
     def gates(self, *, interactive: bool) -> Gates:
         """The slice for whoever asks."""
-        return Gates(self.approve, interactive, self.unsafe_local)
+        from omc_agent.policy import read_policy
+
+        answers = read_policy(self.policy) if self.policy else {}
+        return Gates(self.approve, interactive, self.unsafe_local, self.answer_within, self.on_timeout, answers)
 
     def confinement(self) -> Confinement:
         """The slice for whoever starts children."""

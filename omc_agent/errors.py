@@ -6,7 +6,8 @@
     ├── ModelError              the chat model or its provider         (exit 1)
     ├── SandboxError            the child kernel                       (exit 1)
     ├── RunError                a run that is not there, or failed     (exit 1)
-    │   ├── RunStopped          somebody pressed Stop                  (exit 1)
+    │   ├── RunStopped          somebody pressed Stop, or said no      (exit 1)
+    │   │   └── LeaseLost       another process took the run over      (exit 1)
     │   └── ApprovalNeeded      parked: nobody is there to answer      (exit 3)
     └── UsageError              the command line itself                (exit 2)
 
@@ -44,7 +45,10 @@ CODES: dict[str, str] = {
     "sandbox.replay": "Replayed cells did not give the recorded result.",
     "run.unknown": "No run of that id.",
     "run.no_request": "No open request of that id.",
+    "run.held": "Another process drives the run.",
+    "run.lease_lost": "Another process took the run over.",
     "run.failed": "A stage failed and could not be mended.",
+    "run.rejected": "A person rejected the plan of a stage.",
     "run.wall": "The run took longer than AgentSettings.run_wall.",
     "run.stopped": "The run was stopped.",
     "run.approval_needed": "The run waits for a person, and nobody is there.",
@@ -52,6 +56,8 @@ CODES: dict[str, str] = {
     "usage.flag": "The command line holds a flag that is not known, or lacks one.",
     "usage.value": "A setting has a value it cannot take.",
     "usage.override": "There is nothing of that name, or no such value, to override.",
+    "usage.policy": "The policy file cannot be read, or names what is no gate.",
+    "usage.edit": "The edited code does not parse, or would be refused.",
     "usage.kernel": "This ipykernel is too old for cells that can be clicked in.",
 }
 
@@ -115,6 +121,10 @@ class RunStopped(RunError):
     """Somebody pressed Stop."""
 
 
+class LeaseLost(RunStopped):
+    """Another process drives the run now: this one stops, and writes nothing more."""
+
+
 class ApprovalNeeded(RunError):
     """The run is parked and nobody is there to answer."""
 
@@ -143,6 +153,8 @@ def error_from_dict(fields: dict[str, Any]) -> AgentError:
     special: dict[str, type[AgentError]] = {
         "run.stopped": RunStopped,
         "run.wall": RunStopped,
+        "run.rejected": RunStopped,
+        "run.lease_lost": LeaseLost,
         "run.approval_needed": ApprovalNeeded,
     }
     kind = special.get(code, _KINDS[code.split(".")[0]])

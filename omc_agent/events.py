@@ -366,6 +366,19 @@ class Branched(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Overridden(Event):
+    """A person changed something before `stage`, the first that it touches, had begun: it will be taken up there."""
+
+    overrides: dict[str, Any] = field(default_factory=dict)
+    decided_by: str = ""
+    role: ClassVar[str] = "person"
+
+    def line(self) -> str:
+        changed = ", ".join(f"{key}={value}" for key, value in self.overrides.items())
+        return f"from {self.stage} on: {changed}, by {self.decided_by}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
     """The run ended: finished, failed, stopped or parked."""
 

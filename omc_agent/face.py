@@ -5,19 +5,35 @@ from __future__ import annotations
 import atexit
 import concurrent.futures
 import contextlib
-import dataclasses
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
+from omc_agent.branching import Turn
 from omc_agent.config import AgentSettings, settings_with
-from omc_agent.engine import CLOSE_SECONDS, Running, the_engine
-from omc_agent.errors import ApprovalNeeded
+from omc_agent.deciding import decide
+from omc_agent.engine import CLOSE_SECONDS, the_engine
 from omc_agent.events import Event
+from omc_agent.follower import Follower
 from omc_agent.graph.edges import build_graph
+from omc_agent.handle import Handle
 from omc_agent.llm.offline import OfflineChatModel
+from omc_agent.request import Decision
 from omc_agent.result import RunResult
 from omc_agent.session import AgentOrchestrator, Session, stored_settings
+from omc_agent.store.leases import Leases
+from omc_agent.store.records import SessionManager
+
+
+class View(Protocol):
+    """Where a run is shown. `tick` (cost so far, once a second), `close` and `replay` (what was told before) may be
+    missing.
+    """
+
+    def handle(self, event: Event) -> None:
+        """Show one event."""
+        ...
+
 
 _orchestrators: dict[tuple[str, str, str], AgentOrchestrator] = {}
 _lock = threading.Lock()
@@ -58,138 +74,116 @@ def warm_up(settings: AgentSettings) -> None:
     build_graph(OfflineChatModel())  # imports what the tools are made of, in the caller's thread
 
 
-@dataclasses.dataclass
-class Handle:
-    """A run on the engine: live while it runs.
-
-    Attributes
-    ----------
-    session : Session
-        The engine's side.
-    running : Running
-        Its work.
-    """
-
-    session: Session
-    running: Running[None]
-    settings: AgentSettings
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return self.session.id
-
-    @property
-    def status(self) -> str:
-        """running, finished, failed, stopped or parked."""
-        return self.session.status
-
-    @property
-    def stage(self) -> str:
-        """The stage that the run is in."""
-        return self.session.ledger.stage
-
-    @property
-    def requests(self) -> list[dict[str, Any]]:
-        """Open questions."""
-        return self.session.shared.store.requests(self.id)
-
-    def stop(self) -> None:
-        """Stop the run; what it did is kept."""
-        self.running.cancel()
-
-    def done(self) -> bool:
-        """Whether it ended."""
-        return self.running.done()
-
-    def wait(self) -> RunResult:
-        """Block until it ended; raises what made it fail, or ApprovalNeeded when it is parked."""
-        self.running.result()
-        return self.result()
-
-    def result(self) -> RunResult:
-        """The result of a run that ended; raises what made it fail, or ApprovalNeeded when it is parked."""
-        if self.session.error is not None:
-            raise self.session.error
-        result = RunResult(self.session.shared.store, self.id, self.settings)
-        if self.session.status == "parked":
-            raise approval_needed(self.id, self.requests)
-        return result
-
-    def __repr__(self) -> str:
-        return f"<run {self.id}: {self.status} {self.stage}>"
-
-
-def approval_needed(run_id: str, requests: list[dict[str, Any]]) -> ApprovalNeeded:
-    """The error of a parked run that nobody is there to answer for, with the commands that go on."""
-    names = ", ".join(f"{row['gate']} {row['id']}" for row in requests)
-    return ApprovalNeeded(
-        "run.approval_needed",
-        given=f"Run {run_id} waits for a person: {names}.",
-        have="Nothing is lost, and it waits as long as needed.",
-        try_=f"omc-agent decide {requests[0]['id'] if requests else run_id} approve, then omc-agent resume {run_id}.",
-    )
-
-
 def start(
     goal: str,
     *,
     settings: AgentSettings,
     frames: Mapping[str, Any] | None = None,
-    listener: Callable[[Event], None] | None = None,
-    on_tick: Callable[[float], None] | None = None,
-    on_end: Callable[[], None] | None = None,
+    view: View | None = None,
     interactive: bool = False,
     model: Any = None,
     session_id: str | None = None,
     plan_only: bool = False,
+    follow: str = "",
 ) -> Handle:
     """Create the run's row and start it on the engine, in the caller's context."""
     shared = orchestrator_for(settings)
     settings.source()  # a --db name that is not known is the command line's fault, before there is a run
+    settings.gates(interactive=interactive)  # and so is a policy file that cannot be read
+    kept = stored_settings(settings)
+    if follow:
+        earlier = RunResult(shared.store, follow, settings)
+        kept["follow"] = {"id": earlier.id, "brief": earlier.brief}
     row = shared.store.create(
-        goal,
-        workspaces=shared.home / "runs",
-        model=settings.model,
-        settings=stored_settings(settings),
-        session_id=session_id,
+        goal, workspaces=shared.home / "runs", model=settings.model, settings=kept, session_id=session_id
     )
-    session = Session(
-        shared,
-        settings,
-        row,
-        frames=frames,
-        listener=listener,
-        on_tick=on_tick,
-        on_end=on_end,
-        interactive=interactive,
-        model=model,
-    )
-    return Handle(session, the_engine().submit(session.run(plan_only=plan_only)), settings)
+    session = Session(shared, settings, row, frames=frames, interactive=interactive, model=model, **_shown(view))
+    return Handle(session, the_engine().submit(session.run(plan_only=plan_only)), settings, shared.store)
 
 
 def resume(
     run_id: str,
     *,
     settings: AgentSettings,
-    listener: Callable[[Event], None] | None = None,
-    on_tick: Callable[[float], None] | None = None,
-    on_end: Callable[[], None] | None = None,
+    given: Mapping[str, Any] | None = None,
+    view: View | None = None,
     interactive: bool = False,
     model: Any = None,
+    turn: Turn | None = None,
 ) -> Handle:
-    """Go on with a run that is parked, stopped, or whose process died."""
+    """Go on with a run that is parked, stopped, or whose process died; attach to one that another process drives.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    settings : AgentSettings
+        Of this process; what the run began with is kept, except what is `given`.
+    given : mapping, optional
+        Settings that the person names now.
+    view : View, optional
+        Where it is shown.
+    turn : Turn, optional
+        Go on from a stage, on a branch of its own.
+    """
     shared = orchestrator_for(settings)
     row = shared.store.read(run_id)
-    kept = {
-        k: v for k, v in row["settings"].items() if k not in ("limits", "databases", "home", "database_url", "db")
-    }
+    if Leases(shared.store.engine).holder(run_id) is not None:
+        return attach(run_id, settings=settings, view=view)
+    leave_out = ("limits", "databases", "home", "database_url", "db", "follow")
+    kept = {k: v for k, v in row["settings"].items() if k not in leave_out}
     db = row["settings"].get("db") or ""
-    settings = settings_with(settings, **kept, **({"db": db} if db and "***" not in db else {}))
-    session = Session(
-        shared, settings, row, listener=listener, on_tick=on_tick, on_end=on_end, interactive=interactive, model=model
-    )
-    return Handle(session, the_engine().submit(session.run(resume=True)), settings)
+    kept |= {"db": db} if db and "***" not in db else {}
+    settings = settings_with(settings, **{**kept, **(given or {})})
+    _pay(shared.store, run_id, given or {})
+    session = Session(shared, settings, row, interactive=interactive, model=model, **_shown(view))
+    return Handle(session, the_engine().submit(session.run(resume=True, turn=turn)), settings, shared.store)
+
+
+def attach(run_id: str, *, settings: AgentSettings, view: View | None = None) -> Handle:
+    """Show a run from its beginning, and go on showing it while another process drives it."""
+    shared = orchestrator_for(settings)
+    shown = _shown(view)
+    shown.pop("on_tick", None)
+    follower = Follower(shared.store, shared.store.read(run_id), **shown)
+    return Handle(follower, the_engine().submit(follower.run()), settings, shared.store)
+
+
+def is_driven(run_id: str, settings: AgentSettings) -> bool:
+    """Whether some process drives the run now."""
+    return Leases(orchestrator_for(settings).store.engine).holder(run_id) is not None
+
+
+def change(run_id: str, turn: Turn, *, settings: AgentSettings, override: bool, **shown: Any) -> Handle | None:
+    """Override or restart: handed to the process that drives the run, else driven from here.
+
+    Returns
+    -------
+    Handle or None
+        None when another process, or another cell of this one, does it.
+    """
+    shared = orchestrator_for(settings)
+    shared.store.read(run_id)
+    if is_driven(run_id, settings):
+        payload = {"overrides": turn.overrides} if override else {"stage": turn.stage, "overrides": turn.overrides}
+        shared.store.send(run_id, "override" if override else "restart", payload, sent_by=turn.by)
+        return None
+    return resume(run_id, settings=settings, turn=turn, **shown)
+
+
+def _pay(store: SessionManager, run_id: str, given: Mapping[str, Any]) -> None:
+    """A new budget is the answer to the question of the budget."""
+    amount = given.get("budget") or given.get("max_tokens")
+    waiting = [row for row in store.requests(run_id) if row["gate"] == "budget"]
+    if amount and waiting:
+        decide(store, waiting[0]["id"], Decision(value=amount), "a new budget")
+
+
+def _shown(view: View | None) -> dict[str, Any]:
+    if view is None:
+        return {}
+    names = {"listener": "handle", "on_tick": "tick", "on_end": "close", "on_past": "replay"}
+    return {name: getattr(view, there) for name, there in names.items() if hasattr(view, there)}
 
 
 def run(

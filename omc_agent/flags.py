@@ -7,6 +7,8 @@ from typing import Any
 
 from omc_agent.config import AgentSettings, settings_with
 from omc_agent.errors import UsageError
+from omc_agent.overrides import parse_overrides
+from omc_agent.request import Decision
 
 # flag(s), arguments of add_argument; `dest` is the setting of that name.
 SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
@@ -15,6 +17,14 @@ SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--table",), {"metavar": "NAME", "help": "table that holds the rows"}),
     (("--target",), {"metavar": "COLUMN", "help": "column to predict"}),
     (("--approve",), {"choices": ("always", "risky", "never"), "help": "when a person is asked"}),
+    (("--policy",), {"metavar": "FILE", "help": "YAML file that answers gates and clarifications"}),
+    (("--answer-within",), {"type": float, "metavar": "SECONDS", "help": "how long a question waits"}),
+    (
+        ("--on-timeout",),
+        {"choices": ("park", "approve", "reject"), "help": "what happens when nobody answers in time"},
+    ),
+    (("--budget",), {"type": float, "metavar": "USD", "help": "what the chat model may cost"}),
+    (("--max-tokens",), {"type": int, "metavar": "N", "help": "tokens that the chat model may use"}),
     (("--trials",), {"type": int, "metavar": "N", "help": "trials of the hyperparameter search"}),
     (("--seed",), {"type": int, "metavar": "N", "help": "seed of every random draw"}),
     (("--memory",), {"type": int, "metavar": "BYTES", "help": "memory of the run's child kernel"}),
@@ -42,22 +52,33 @@ def add_setting_flags(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(*names, default=None, **arguments)
 
 
-def decision_of(kind: str, text: str | None) -> dict[str, Any]:
-    """A decision as a request's row keeps it: an answer carries a value, a rejection its reason.
+def decision_of(kind: str, text: str | None, *, code: str | None = None, rest: bool = False) -> Decision:
+    """A decision out of words: an answer carries a value, a rejection its reason, an edit its code.
+
+    An edit without code changes values: ``KEY=VALUE ...``.
 
     Examples
     --------
-    >>> decision_of("answer", "ETH")
-    {'type': 'approve', 'value': 'ETH'}
+    >>> decision_of("answer", "ETH").value
+    'ETH'
     """
     if kind == "answer":
-        return {"type": "approve", "value": text}
-    return {"type": kind, "why": text or ""}
+        return Decision(value=text)
+    if kind == "reject":
+        return Decision(type="reject", why=text or "")
+    if kind == "edit":
+        changes = parse_overrides(text.split()) if text and code is None else None
+        return Decision(type="edit", code=code, value=changes)
+    return Decision(rest=rest)
+
+
+def given_settings(parsed: argparse.Namespace) -> dict[str, Any]:
+    """The settings that `parsed` names."""
+    names = [flags[-1].lstrip("-").replace("-", "_") for flags, _ in SETTING_FLAGS]
+    given = {name: getattr(parsed, name, None) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def settings_from(parsed: argparse.Namespace, base: AgentSettings | None = None, **defaults: Any) -> AgentSettings:
     """The settings that `parsed` asks for, over `base` and `defaults`."""
-    names = [flags[-1].lstrip("-").replace("-", "_") for flags, _ in SETTING_FLAGS]
-    given = {name: getattr(parsed, name, None) for name in names}
-    given = {**defaults, **{name: value for name, value in given.items() if value is not None}}
-    return settings_with(base, **given)
+    return settings_with(base, **{**defaults, **given_settings(parsed)})

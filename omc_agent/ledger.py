@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 
+from omc_agent.errors import LeaseLost
 from omc_agent.events import Event
+from omc_agent.store.branches import Told
 from omc_agent.store.records import SessionManager
 
 FLUSH_SECONDS = 0.2
@@ -22,12 +25,21 @@ class Ledger:
         Whose they are.
     listener : callable, optional
         Hears each event at once, in the order of emission.
+    owner : str, optional
+        Whoever lost the run by that name writes nothing more.
     """
 
     def __init__(
-        self, store: SessionManager, run_id: str, branch: str, listener: Callable[[Event], None] | None = None
+        self,
+        store: SessionManager,
+        run_id: str,
+        branch: str,
+        listener: Callable[[Event], None] | None = None,
+        *,
+        owner: str | None = None,
     ) -> None:
         self.store, self.run_id, self.branch, self.listener = store, run_id, branch, listener
+        self.owner = owner
         self.stage = ""
         self._pending: list[tuple[str, Event]] = []
         self._keys: set[str] = set()
@@ -51,8 +63,22 @@ class Ledger:
         async with self._writing:
             batch, self._pending = self._pending, []
             if batch:
-                await asyncio.to_thread(self.store.append, self.run_id, self.branch, batch)
+                await asyncio.to_thread(self.store.append, self.run_id, self.branch, batch, owner=self.owner)
+
+    def remember(self, told: Iterable[Told]) -> None:
+        """Know what was told before this process: it is not shown again."""
+        mine = f"{self.branch}:"
+        for each in told:
+            self.stage = each.event.stage or self.stage
+            if each.key.startswith(mine):
+                self._keys.add(each.key.removeprefix(mine))
+
+    def turn_to(self, branch: str) -> None:
+        """Go on with another branch of the run: its events have keys of their own."""
+        self.branch = branch
+        self._keys.clear()
 
     async def _later(self) -> None:
         await asyncio.sleep(FLUSH_SECONDS)
-        await self.flush()
+        with contextlib.suppress(LeaseLost):  # whoever drives the run finds it out before the next cell
+            await self.flush()

@@ -17,35 +17,18 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from omc_agent.config import AgentSettings
 from omc_agent.errors import RunStopped, UsageError
-from omc_agent.flags import Parser, add_setting_flags, decision_of, settings_from
+from omc_agent.flags import Parser, add_setting_flags, given_settings, settings_from
+from omc_agent.verbs import Verbs, lacks, turn_parser
 
-VERBS = (
-    "list", "show", "artifacts", "resume", "stop", "approve", "reject", "answer", "delete", "export", "doctor",
-    "help",
-)  # fmt: skip
-# Verbs that drive a run, and so are awaited in the cell.
-AWAITED = ("resume",)
+# Verbs that may drive a run, and so are awaited in the cell.
+AWAITED = ("resume", "attach", "restart", "override")
+VERBS = (*Verbs.names(), *AWAITED)
 POLL_SECONDS = 0.02
 STOP_SECONDS = 5.0
 
 _CELL = re.compile(r"^%%agent(\s|$)")
 _LINE = re.compile(rf"^%agent\s+({'|'.join(AWAITED)})(\s|$)")
 _NAME = re.compile(r"\{([A-Za-z_]\w*)\}")
-
-HELP = """\
-%%agent [-m MODEL] [-d NAME ...] [--db URL|NAME] [--table NAME] [--target COLUMN] [--approve always|risky|never]
-        [--trials N] [--seed N] [--memory BYTES] [--wall SECONDS] [--out NAME] [--id NAME] [--plan] [--bg]
-GOAL (one sentence, on the lines below)
-
-%agent list                     runs, newest first
-%agent show ID                  everything a run did
-%agent artifacts ID             the files it left
-%agent resume ID                go on with a parked, stopped or killed run
-%agent stop ID                  stop a run
-%agent approve ID, reject ID [WHY], answer ID VALUE   decide its open request
-%agent export ID PATH           as .ipynb, .py or .json
-%agent delete ID                remove it and its files
-%agent doctor                   what is in force on this machine"""
 
 
 @magics_class
@@ -74,22 +57,25 @@ class AgentMagics(Magics):
                 try_="Move it up; the run prints its own time.",
             )
         words = shlex.split(line) or ["help"]
-        verb = getattr(self, f"_{words[0]}", None) if words[0] in VERBS else None
-        if verb is None:
+        if words[0] not in Verbs.names():
             raise UsageError(
                 "usage.flag",
                 given=f"%agent {words[0]} is not a verb.",
                 have=f"Verbs: {', '.join(VERBS)}.",
                 try_="A goal goes into a cell that begins with %%agent.",
             )
-        return verb(words[1:])
+        return self._verbs().call(words)
 
     async def run_async(self, line: str, cell: str) -> Any:
         """Run the goal of a ``%%agent`` cell."""
         from omc_agent import face
         from omc_agent.transcript import Transcript
 
-        parsed = _cell_parser().parse_args(shlex.split(line))
+        words = shlex.split(line)
+        if words[:1] == ["edit"]:
+            self._verbs()._decide(words[1:], "edit", code=cell)
+            return
+        parsed = _cell_parser().parse_args(words)
         out = parsed.out
         self.names.pop(out, None)  # it must never hold an older run's result
         goal = self._fill(cell.strip())
@@ -101,12 +87,11 @@ class AgentMagics(Magics):
             goal,
             settings=settings,
             frames=frames,
-            listener=transcript.handle,
-            on_tick=transcript.tick,
-            on_end=transcript.close,
+            view=transcript,
             interactive=there,
             session_id=parsed.id,
             plan_only=parsed.plan,
+            follow=parsed.follow or "",
         )
         transcript.attach(handle)
         self.names[out] = handle
@@ -115,25 +100,39 @@ class AgentMagics(Magics):
             return
         await self._wait(handle, out)
 
-    async def line_async(self, line: str) -> Any:
-        """Verbs that drive a run: ``resume ID``."""
+    async def line_async(self, line: str) -> None:
+        """Verbs that may drive a run: resume, attach, restart, override."""
         from omc_agent import face
+        from omc_agent.store.rows import user_name
         from omc_agent.transcript import Transcript
+        from omc_agent.turning import turn_from
 
-        words = shlex.split(line)
-        if len(words) < 2:
-            raise _lacks_id("resume")
+        verb, *words = shlex.split(line)
         there = self._somebody_is_there()
         transcript = Transcript(self.shell, interactive=there, out="agent_run")
+        if verb in ("restart", "override"):
+            if not words:
+                raise lacks(verb)
+            parsed = turn_parser(verb).parse_args(words)
+            turn = turn_from(parsed.stage, parsed.changes, user_name())
+            handle = face.change(parsed.id, turn, settings=self.settings, override=verb == "override",
+                                 view=transcript, interactive=there)  # fmt: skip
+            if handle is None:
+                print(f"{parsed.id}: from {turn.stage} on it is done again; its own cell shows it")
+                return
+        else:
+            parser = Parser(prog=f"%agent {verb}", add_help=False)
+            parser.add_argument("id")
+            add_setting_flags(parser)
+            if not words:
+                raise lacks(verb)
+            parsed = parser.parse_args(words)
+            if verb == "attach":
+                handle = face.attach(parsed.id, settings=self.settings, view=transcript)
+            else:
+                handle = face.resume(parsed.id, settings=self.settings, given=given_settings(parsed),
+                                     view=transcript, interactive=there)  # fmt: skip
         self.names.pop("agent_run", None)
-        handle = face.resume(
-            words[1],
-            settings=self.settings,
-            listener=transcript.handle,
-            on_tick=transcript.tick,
-            on_end=transcript.close,
-            interactive=there,
-        )
         transcript.attach(handle)
         self.names["agent_run"] = handle
         await self._wait(handle, "agent_run")
@@ -144,7 +143,7 @@ class AgentMagics(Magics):
             while not handle.done():
                 await asyncio.sleep(POLL_SECONDS)
         except asyncio.CancelledError:
-            handle.stop()
+            handle.stop() if handle.drives else handle.leave()
             waited = 0.0
             while not handle.done() and waited < STOP_SECONDS:
                 await asyncio.sleep(POLL_SECONDS)
@@ -165,85 +164,10 @@ class AgentMagics(Magics):
             return  # the card says how to go on
         self.names[out] = handle.result()
 
-    # -- verbs --------------------------------------------------------------------------------
-
-    def _help(self, words: list[str]) -> None:
-        print(HELP)
-
-    def _doctor(self, words: list[str]) -> None:
-        from omc_agent.doctor import examination_text
-
-        print(examination_text(self.settings))
-
-    def _list(self, words: list[str]) -> Any:
-        from omc_agent.panels import results
-        from omc_agent.result import list_rows
-
-        rows = list_rows(self._store())
-        return Shown(results.run_list_html(rows), results.run_list_text(rows))
-
-    def _show(self, words: list[str]) -> Any:
-        from omc_agent.panels import results
-
-        events = self._store().events(self._known(words, "show"))
-        return Shown(results.show_html(events), results.show_text(events))
-
-    def _artifacts(self, words: list[str]) -> Any:
-        from omc_agent.panels import results
-
-        rows = self._store().artifacts(self._known(words, "artifacts"))
-        return Shown(results.artifacts_html(rows), results.artifacts_text(rows))
-
-    def _stop(self, words: list[str]) -> None:
-        run_id = self._known(words, "stop")
-        self._store().send(run_id, "stop", {})
-        print(f"{run_id}: stop is asked for")
-
-    def _approve(self, words: list[str]) -> None:
-        self._decide(words, "approve")
-
-    def _reject(self, words: list[str]) -> None:
-        self._decide(words, "reject")
-
-    def _answer(self, words: list[str]) -> None:
-        if len(words) < 2:
-            raise _lacks_id("answer")
-        self._decide(words, "answer")
-
-    def _decide(self, words: list[str], kind: str) -> None:
-        if not words:
-            raise _lacks_id(kind)
-        store = self._store()
-        request = store.find_request(words[0])
-        first = store.decide(request["id"], decision_of(kind, " ".join(words[1:])), "notebook")
-        said = f"{kind}d" if kind == "approve" else f"{kind}ed"
-        told = said if first else "was decided before"
-        print(f"{request['id']} {told}; %agent resume {request['session_id']} goes on")
-
-    def _delete(self, words: list[str]) -> None:
-        run_id = self._known(words, "delete")
-        self._store().delete(run_id)
-        print(f"{run_id}: removed")
-
-    def _export(self, words: list[str]) -> None:
-        from omc_agent.result import RunResult
-
-        run_id = self._known(words, "export")
-        if len(words) < 2:
-            raise UsageError("usage.flag", given="export needs a path.", have="", try_="%agent export ID run.ipynb")
-        print(RunResult(self._store(), run_id, self.settings).export(words[1]))
-
-    # -- what the verbs need ------------------------------------------------------------------
-
-    def _store(self) -> Any:
-        from omc_agent import face
-
-        return face.orchestrator_for(self.settings).store
-
-    def _known(self, words: list[str], verb: str) -> str:
-        if not words:
-            raise _lacks_id(verb)
-        return str(self._store().read(words[0])["id"])
+    def _verbs(self) -> Verbs:
+        shell = self.shell
+        assert shell is not None
+        return Verbs(self.settings, lambda text: shell.set_next_input(text))
 
     def _frame(self, name: str) -> Any:
         import pandas as pd
@@ -272,19 +196,6 @@ class AgentMagics(Magics):
         return bool(kernel.get_parent().get("content", {}).get("allow_stdin", False))
 
 
-class Shown:
-    """HTML with the same as text."""
-
-    def __init__(self, html: str, text: str) -> None:
-        self._html, self._text = html, text
-
-    def _repr_html_(self) -> str:
-        return self._html
-
-    def __repr__(self) -> str:
-        return self._text
-
-
 def _cell_parser() -> Parser:
     parser = Parser(prog="%%agent", add_help=False)
     add_setting_flags(parser)
@@ -292,12 +203,9 @@ def _cell_parser() -> Parser:
     parser.add_argument("--out", default="agent_run", metavar="NAME")
     parser.add_argument("--id", default=None, metavar="NAME")
     parser.add_argument("--plan", action="store_true")
+    parser.add_argument("--follow", default=None, metavar="ID")
     parser.add_argument("--bg", action="store_true")
     return parser
-
-
-def _lacks_id(verb: str) -> UsageError:
-    return UsageError("usage.flag", given=f"%agent {verb} needs an id.", have="", try_="%agent list shows the ids.")
 
 
 def transform(lines: list[str]) -> list[str]:

@@ -51,6 +51,8 @@ class Recorder:
         Warm children.
     confinement, allowed_imports
         As in `Sandbox`.
+    owner : str, optional
+        Whoever lost the run by that name runs no further cell.
     emit, flush : callable
         ``await emit(event, key)`` tells; ``await flush()`` returns when all told is on disk.
     """
@@ -68,8 +70,9 @@ class Recorder:
         *,
         confinement: Confinement | None = None,
         allowed_imports: Sequence[str] = (),
+        owner: str | None = None,
     ) -> None:
-        self.store, self.run_id, self.branch = store, run_id, branch
+        self.store, self.run_id, self.branch, self.owner = store, run_id, branch, owner
         self.frames = workspace / "frames"
         self.workspace, self.limits = workspace, limits
         self.emit, self.flush = emit, flush
@@ -93,6 +96,7 @@ class Recorder:
                 return _outcome(row)
             n = await self._next_number()
             await self.emit(CellStarted(stage=entered["stage"], n=n, code=code), f"{key}:started")
+            await self.flush()  # an engine that lost its run finds out here, before the cell
             box = await self._lay(entered)
             result = await box.run(code)
             frames: dict[str, Any] = {}
@@ -124,6 +128,7 @@ class Recorder:
                 return _outcome(row)
             n = await self._next_number()
             await self.emit(CellStarted(stage=entered["stage"], n=n, code=code, where="host"), f"{key}:started")
+            await self.flush()
             start = time.monotonic()
             failure: AgentError | None = None
             made: dict[str, Any] = {}
@@ -282,7 +287,7 @@ class Recorder:
 
     async def _record(self, row: Row) -> None:
         await self.flush()
-        await asyncio.to_thread(self.store.record_cell, self.run_id, self.branch, **row)
+        await asyncio.to_thread(self.store.record_cell, self.run_id, self.branch, owner=self.owner, **row)
 
     async def _tell(self, row: Row, result: CellResult) -> None:
         event = CellFinished(

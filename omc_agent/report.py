@@ -6,13 +6,14 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
 
 from omc_agent.brief import Brief
-from omc_agent.events import Event, Reason
+from omc_agent.events import Branched, Event, Overridden, Reason, RequestDecided, RequestOpened, Said
 from omc_agent.naming import model_name
 from omc_agent.panels.verdict import beats_words, verdict_terms
 from omc_agent.store.records import Row, SessionManager, recorded
@@ -40,25 +41,25 @@ class ReportWriter:
     ----------
     store : SessionManager
         Cells and events are read from it.
-    run_id : str
+    run_id, branch : str
         Whose they are.
     save : callable
         ``await save(name, data)``.
     """
 
-    def __init__(self, store: SessionManager, run_id: str, save: Save) -> None:
-        self.store, self.run_id, self.save = store, run_id, save
+    def __init__(self, store: SessionManager, run_id: str, branch: str, save: Save) -> None:
+        self.store, self.run_id, self.branch, self.save = store, run_id, branch, save
 
     async def write(self, state: Mapping[str, Any]) -> dict[str, str]:
         """Write all files; returns name to what it is."""
-        cells = recorded(await asyncio.to_thread(self.store.cells, self.run_id))
+        cells = recorded(await asyncio.to_thread(self.store.cells, self.run_id, branch=self.branch))
         brief = Brief.model_validate(state["brief"])
         markdown, html = await asyncio.to_thread(
             render_report,
             brief.title(),
             self._sections(state, cells),
             subtitle=f"Asked: {state['goal']}",
-            footer=f"Run {self.run_id}. Written by omc_agent {version('omc-agent')}.",
+            footer=f"Run {self.branch}. Written by omc_agent {version('omc-agent')}.",
         )
         written = {"report.html": "the report", "report.md": "the report as Markdown"}
         await self.save("report.html", html.encode())
@@ -109,7 +110,11 @@ class ReportWriter:
         if state.get("leaks"):
             lines = "\n".join(f"- {finding['text']}" for finding in state["leaks"].values())
             sections.append({"heading": "Leak test", "markdown": lines})
-        plans = _plans(self.store.events(self.run_id))
+        events = [told.event for told in self.store.story(self.run_id, self.branch)]
+        if decided := people_said(events):
+            bullets = "\n".join(f"- {line}" for line in decided)
+            sections.append({"heading": "What people decided", "markdown": bullets})
+        plans = _plans(events)
         sections += [_stage_section(stage, title, cells, plans.get(stage, "")) for stage, title in HEADINGS.items()]
         return [section for section in sections if section]
 
@@ -131,6 +136,32 @@ def _result_section(state: Mapping[str, Any]) -> dict[str, Any]:
         "paragraphs": [text for text in paragraphs if text],
         "bullets": [term[:1].upper() + term[1:] for term in verdict_terms(verdict)],
     }
+
+
+def people_said(events: Iterable[Event]) -> list[str]:
+    """What was overridden, decided and said, by whom and when; what a policy answered is left out."""
+    lines = []
+    questions: dict[str, str] = {}
+    for event in events:
+        when = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        if isinstance(event, RequestOpened) and event.request:
+            questions[event.request_id] = event.question
+        elif isinstance(event, RequestDecided) and event.request_id in questions:
+            said = f"rejected: {event.why}" if event.decision == "reject" else event.why or event.decision
+            lines.append(
+                f"{questions[event.request_id]} {said[:1].upper()}{said[1:]}, by {event.decided_by}, {when}."
+            )
+        elif isinstance(event, (Branched, Overridden)):
+            stage = HEADINGS.get(event.stage, event.stage.replace("_", " ").capitalize())
+            changed = ", ".join(f"{key} = {_plainly(value)}" for key, value in event.overrides.items())
+            lines.append(f"From {stage} on {changed or 'done again as before'}, by {event.decided_by}, {when}.")
+        elif isinstance(event, Said):
+            lines.append(f"Said while it worked: “{event.text}”, {when}.")
+    return lines
+
+
+def _plainly(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _plans(events: Iterable[Event]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import pandas as pd
 from omc_agent.config import PRELUDE, AgentSettings
 from omc_agent.engine import the_engine
 from omc_agent.errors import RunError, SandboxError
+from omc_agent.events import Event
 from omc_agent.sandbox import exchange
 from omc_agent.sandbox.box import Sandbox
 from omc_agent.sandbox.replay import RecordedCell, replay
@@ -95,14 +96,14 @@ class RunResult:
     def cells(self) -> list[dict[str, Any]]:
         """Recorded cells: n, stage, where, kind, code, status, seconds."""
         keep = ("n", "stage", "where", "kind", "code", "status")
-        rows = self._store.cells(self.id)
+        rows = self._store.cells(self.id, branch=self._row["branch"])
         return [{**{name: row[name] for name in keep}, "seconds": row["result"]["seconds"]} for row in rows]
 
     @property
     def artifacts(self) -> list[dict[str, Any]]:
         """Files: name, path, sha256, size."""
         keep = ("name", "path", "sha256", "size")
-        return [{name: row[name] for name in keep} for row in self._store.artifacts(self.id)]
+        return [{name: row[name] for name in keep} for row in self._artifacts()]
 
     @property
     def report(self) -> Report:
@@ -115,7 +116,7 @@ class RunResult:
     @property
     def stages(self) -> list[dict[str, Any]]:
         """Stages in the order they ended: name, status, seconds, cells."""
-        finished = [e for e in self._store.events(self.id) if e.kind == "stage_finished"]
+        finished = [e for e in self._told() if e.kind == "stage_finished"]
         return [
             {"name": e.stage, **{k: v for k, v in e.to_dict().items() if k in ("status", "seconds", "cells")}}
             for e in finished
@@ -124,7 +125,7 @@ class RunResult:
     @property
     def warnings(self) -> list[dict[str, Any]]:
         """Warnings: code, text, column, cell, line."""
-        warned = [e.to_dict() for e in self._store.events(self.id) if e.kind == "warned"]
+        warned = [e.to_dict() for e in self._told() if e.kind == "warned"]
         return [{**{k: w[k] for k in ("code", "text", "column", "cell")}, "line": w["line_no"]} for w in warned]
 
     def predict(self, frame: pd.DataFrame) -> pd.Series[Any]:
@@ -229,8 +230,14 @@ class RunResult:
             "seconds": round(self.seconds, 3),
         }
 
+    def _told(self) -> list[Event]:
+        return [told.event for told in self._store.story(self.id, self._row["branch"])]
+
+    def _artifacts(self) -> list[Row]:
+        return [row for row in self._store.artifacts(self.id) if row["branch"] == self._row["branch"]]
+
     def _artifact(self, name: str) -> Path | None:
-        return next((Path(row["path"]) for row in self._store.artifacts(self.id) if row["name"] == name), None)
+        return next((Path(row["path"]) for row in self._artifacts() if row["name"] == name), None)
 
     def __repr__(self) -> str:
         said = self.texts.get("verdict", {}).get("headline", "")

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -16,29 +14,33 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import psutil
 from langchain_core.language_models import BaseChatModel
 from langgraph.types import Command
 
 from omc_agent.agents.context import RunContext
-from omc_agent.config import PRELUDE, AgentSettings
-from omc_agent.errors import AgentError, GoalError, RunError, RunStopped, error_from_dict
+from omc_agent.branching import Turn, branched, plant, seed_of
+from omc_agent.config import PRELUDE, AgentSettings, settings_with
+from omc_agent.errors import AgentError, GoalError, LeaseLost, RunError, RunStopped, error_from_dict
 from omc_agent.events import (
     ArtifactSaved,
+    Branched,
     Event,
     IsolationKnown,
-    RequestDecided,
-    RequestOpened,
+    Overridden,
     RunFinished,
     RunStarted,
+    Said,
+    StageStarted,
     Warned,
 )
 from omc_agent.graph.edges import build_graph
 from omc_agent.graph.gates import make_ask
-from omc_agent.graph.state import first_state
+from omc_agent.graph.state import STAGES, first_state
 from omc_agent.ledger import Ledger
 from omc_agent.llm.chat import describe_chat_model, open_chat_model
 from omc_agent.market import Market
+from omc_agent.overrides import earliest_stage, split_by_home
+from omc_agent.purse import Purse, grants
 from omc_agent.recorder import Recorder
 from omc_agent.report import ReportWriter
 from omc_agent.sandbox import tiers
@@ -46,11 +48,11 @@ from omc_agent.sandbox.spares import Spares
 from omc_agent.store.artifacts import save_artifact
 from omc_agent.store.checkpoints import open_checkpoints, prune_checkpoints
 from omc_agent.store.database import open_database
+from omc_agent.store.leases import Leases, lost, new_owner
 from omc_agent.store.records import Row, SessionManager
 from omc_agent.vault import Vault
-
-INBOX_SECONDS = 0.25
-TICK_SECONDS = 1.0
+from omc_agent.waiting import WaitingRoom
+from omc_agent.watching import Watch
 
 
 class AgentOrchestrator:
@@ -93,8 +95,9 @@ class Session:
         Of `agent_sessions`.
     frames : mapping of str to DataFrame
         Handed in by the person, by name.
-    listener, on_tick, on_end : callable, optional
-        Hears each event; is called each second with the cost so far, and when all is over.
+    listener, on_tick, on_end, on_past : callable, optional
+        Hears each event; is called each second with the cost so far; when all is over; and with what was told before
+        this process took the run up.
     interactive : bool
         Whether somebody is there to answer.
     model : BaseChatModel, optional
@@ -111,6 +114,7 @@ class Session:
         listener: Callable[[Event], None] | None = None,
         on_tick: Callable[[float], None] | None = None,
         on_end: Callable[[], None] | None = None,
+        on_past: Callable[[list[Event]], None] | None = None,
         interactive: bool = False,
         model: BaseChatModel | None = None,
     ) -> None:
@@ -119,89 +123,260 @@ class Session:
         self.workspace = Path(row["workspace"])
         self.interactive = interactive
         self.frames = dict(frames or {})
-        self.ledger = Ledger(shared.store, self.id, self.branch, listener)
+        self.owner = new_owner()
+        self.ledger = Ledger(shared.store, self.id, self.branch, listener, owner=self.owner)
         self.status, self.reason = "running", ""
         self.error: AgentError | None = None
         self.state: dict[str, Any] = {}
-        self.cost: dict[str, float] = {"tokens_in": 0, "tokens_out": 0, "usd": 0.0, "calls": 0}
+        self.cost: dict[str, float] = {"tokens_in": 0, "tokens_out": 0, "usd": 0.0, "calls": 0,
+                                       **row["summary"].get("cost", {})}  # fmt: skip
         self.seconds = 0.0
         self._given_model = model
-        self._asked: set[tuple[str, str, str]] = set()
-        self._overran = False
-        self._on_tick, self._on_end = on_tick, on_end
+        self.room: WaitingRoom | None = None
+        self.said: list[str] = []
+        self._on_tick, self._on_end, self._on_past = on_tick, on_end, on_past
+        self._leases = Leases(shared.store.engine)
+        self._owns = self._overran = self._refused = False
+        self._cost_is_kept = True
         self._began = 0.0
+        self._turn: Turn | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._watching: Watch | None = None
+        self._context: RunContext | None = None
+        self._pending: dict[str, Any] = {}
+        self._begun: set[str] = set()
+        self._base: dict[str, Any] = dict(row["settings"].get("follow") or {})
 
-    async def run(self, *, plan_only: bool = False, resume: bool = False) -> None:
-        """Drive the graph to its end; what went wrong is in `status`, `reason` and `error`."""
-        self._began = time.monotonic()
-        work = asyncio.current_task()
-        watching = (self._watch_inbox(work), self._watch_clock(work), self._tick())
-        beside = [asyncio.create_task(one) for one in watching]
+    async def run(self, *, plan_only: bool = False, resume: bool = False, turn: Turn | None = None) -> None:
+        """Drive the graph to its end; what went wrong is in `status`, `reason` and `error`.
+
+        Parameters
+        ----------
+        plan_only : bool
+            Stop after the plan.
+        resume : bool
+            Go on where the run was left.
+        turn : Turn, optional
+            Begin a branch from a stage first.
+        """
+        self._began, self._turn = time.monotonic(), turn
         try:
-            await self._drive(plan_only=plan_only, resume=resume)
+            await self._take_lease()
+            async with self._watch():
+                await self._drive_on(plan_only=plan_only, resume=resume or turn is not None)
         except asyncio.CancelledError:
             self._end("stopped", self._stopped())
+        except RunStopped as error:
+            self._end("stopped", error)
         except AgentError as error:
             self._end("failed", error)
         except Exception as error:  # a bug of ours: the run fails in one line, the traceback is kept for us
-            (self.workspace / "crash.txt").write_text(traceback.format_exc())
-            self._end("failed", RunError("run.failed", given=f"{type(error).__name__}: {str(error)[:200]}.",
-                      have=f"The traceback is in {self.workspace / 'crash.txt'}.",
-                      try_="Send it with what %agent doctor says."))  # fmt: skip
+            self._end("failed", self._crashed(error))
         finally:
-            for task in beside:
-                task.cancel()
             await asyncio.shield(self._finish())
+
+    async def _take_lease(self) -> None:
+        if not await asyncio.to_thread(self._leases.take, self.id, self.owner):
+            raise RunError("run.held", given=f"Run {self.id} is driven by another process.",
+                           have="One run has one engine.",
+                           try_=f"%agent attach {self.id} shows what it does.")  # fmt: skip
+        self._owns = True
+        await asyncio.to_thread(self.shared.store.update, self.id, status="running")
+
+    def _watch(self) -> Watch:
+        self._watching = Watch(
+            self.shared.store, self.id, self.owner, hear=self._hear, on_lost=self._lose, on_overrun=self._overrun,
+            run_wall=self.settings.run_wall,
+            on_tick=self._ticked if self._on_tick is not None else None,
+        )  # fmt: skip
+        return self._watching
+
+    def _ticked(self) -> None:
+        if self._on_tick is not None:
+            self._on_tick(self.cost["usd"])
+
+    async def _drive_on(self, *, plan_only: bool, resume: bool) -> None:
+        """Drive one branch after another: a person's turn cancels the work and goes on from an earlier stage."""
+        if resume:
+            await self._recall()
+        while True:
+            self._work = asyncio.create_task(self._drive(plan_only=plan_only, resume=resume))
+            try:
+                await self._work
+            except asyncio.CancelledError:
+                this = asyncio.current_task()
+                if self._turn is None or (this is not None and this.cancelling()):
+                    raise
+            if self._turn is None:
+                return
+            resume = True
 
     async def _drive(self, *, plan_only: bool, resume: bool) -> None:
         store = self.shared.store
-        await asyncio.to_thread(store.update, self.id, status="running", owner=owner_of_this_process())
         if not self.row["goal"].strip():
             raise GoalError("goal.empty", given="The goal is empty.", have="A goal is one sentence.",
                             try_="For example: Predict whether BTC rises over the next hour.")  # fmt: skip
         model = self._given_model
         if model is None:
             model = await asyncio.to_thread(open_chat_model, self.settings.chat())
-        await self._tell_start(model)
         async with AsyncExitStack() as stack:
+            path = self.shared.home / "checkpoints.db"
+            saver = await stack.enter_async_context(open_checkpoints(path, synchronous=self.settings.synchronous))
+            graph = build_graph(model, saver)
+            if self._turn is not None:
+                await self._branch_off(graph, self._turn)
+            await self._tell_start(model)
             # The first probe takes seconds, and no code runs before the plan: only a required tier is waited for.
             told = asyncio.create_task(self._tell_isolation())
             stack.push_async_callback(_ended, told)
             if self.settings.require_tier:
                 await told
-            path = self.shared.home / "checkpoints.db"
-            saver = await stack.enter_async_context(open_checkpoints(path, synchronous=self.settings.synchronous))
             recorder = Recorder(store, self.id, self.branch, self.workspace, self.settings.limits(),
-                                self.shared.spares, self.ledger.emit, self.ledger.flush,
+                                self.shared.spares, self._emit, self.ledger.flush,
                                 confinement=self.settings.confinement(),
-                                allowed_imports=self.settings.allowed_imports)  # fmt: skip
+                                allowed_imports=self.settings.allowed_imports, owner=self.owner)  # fmt: skip
             stack.push_async_callback(recorder.close)
-            graph = build_graph(model, saver)
+            self._context = context = self._make_context(recorder, plan_only=plan_only)
             thread: Any = {"configurable": {"thread_id": self.branch}, "recursion_limit": 200}
-            context = self._context(recorder, plan_only=plan_only)
-            if resume:
-                first: Any = await self._decisions(graph, thread)
-            else:
+            first: Any = None
+            if not resume:
                 first = first_state(self.row["goal"], plan_only=plan_only,
                                     allowed={"tuning_rounds": self.settings.tuning_rounds})  # fmt: skip
-            await graph.ainvoke(first, thread, context=context, durability="sync")
-            snapshot = await graph.aget_state(thread)
-            self.state = dict(snapshot.values)
-            if snapshot.interrupts:
-                await self._park(snapshot.interrupts)
-            elif self.state.get("error"):
-                self._end("failed", error_from_dict(self.state["error"]))
-            else:
-                self._end("finished", None)
+            if await self._walk(graph, thread, context, first):
                 await prune_checkpoints(saver, self.branch)
 
-    def _context(self, recorder: Recorder, *, plan_only: bool) -> RunContext:
+    async def _walk(self, graph: Any, thread: Any, context: RunContext, first: Any) -> bool:
+        """Run the graph, wait where it asks, and go on with the answers; whether it came to its end."""
+        snapshot = await graph.aget_state(thread)
+        ask_first = first is None and snapshot.interrupts
+        while True:
+            if not ask_first:
+                await graph.ainvoke(first, thread, context=context, durability="sync")
+                snapshot = await graph.aget_state(thread)
+            ask_first = False
+            self.state = dict(snapshot.values)
+            if not snapshot.interrupts:
+                break
+            assert self.room is not None
+            answers = await self.room.answers(snapshot.interrupts)
+            if answers is None:
+                self._end("parked", None, reason=snapshot.interrupts[0].value["request"]["gate"])
+                return False
+            first = Command(resume=answers)
+        error = self.state.get("error")
+        if error:
+            raise error_from_dict(error)
+        self._end("finished", None)
+        return True
+
+    # -- what people send ----------------------------------------------------------------------
+
+    async def _recall(self) -> None:
+        """What was told, said and changed before this process."""
+        told = await asyncio.to_thread(self.shared.store.story, self.id, self.branch)
+        self.ledger.remember(told)
+        for each in told:
+            self._note(each.event)
+        if self._on_past is not None:
+            self._on_past([each.event for each in told])
+
+    async def _emit(self, event: Event, key: str) -> None:
+        self._note(event)
+        await self.ledger.emit(event, key)
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Said) and event.text not in self.said:
+            self.said.append(event.text)
+        elif isinstance(event, Overridden):
+            self._pending |= event.overrides
+        elif isinstance(event, StageStarted):
+            self._begun.add(event.stage)
+        elif isinstance(event, Branched):
+            self._begun = {stage for stage in self._begun if stage in STAGES[: STAGES.index(event.stage)]}
+            self._pending = {k: v for k, v in self._pending.items() if k not in event.overrides}
+
+    async def _hear(self, row: Row) -> None:
+        """One word out of the inbox."""
+        payload, by, key = row["payload"], row["sent_by"], f"inbox:{row['seq']}"
+        if row["kind"] == "stop":
+            self._cancel()
+        elif row["kind"] == "say":
+            await self._emit(Said(stage=self.ledger.stage, text=str(payload["text"])), key)
+        elif row["kind"] == "restart":
+            turn = Turn(payload["stage"], payload.get("overrides", {}), by)
+            if turn.stage in self._begun or turn.stage == "clarification":
+                self._turn_to(turn)
+            else:
+                text = f"The run has not come to {turn.stage.replace('_', ' ')}, so it cannot begin there again."
+                await self._emit(Warned(stage=self.ledger.stage, code="restart_refused", text=text), key)
+        elif row["kind"] == "override":
+            await self._override(payload["overrides"], by, key)
+
+    async def _override(self, changes: dict[str, Any], by: str, key: str) -> None:
+        """At once from the earliest stage that it touches; later, when that has not begun."""
+        stage = earliest_stage(changes)
+        if stage in self._begun:
+            self._turn_to(Turn(stage, changes, by))
+            return
+        await self._emit(Overridden(stage=stage, overrides=changes, decided_by=by), key)
+        await self._keep_settings(split_by_home(changes)[1])
+        if self._context is not None:
+            self._context.trust, self._context.work = self.settings.trust(), self.settings.work()
+
+    def _turn_to(self, turn: Turn) -> None:
+        self._turn = turn
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self._work is not None and not self._work.done():
+            self._work.cancel()
+
+    async def _branch_off(self, graph: Any, turn: Turn) -> None:
+        """Leave the present branch for one of its own from `turn.stage` on."""
+        store, parent = self.shared.store, self.branch
+        self._turn = None
+        await self._keep_settings(split_by_home(turn.overrides)[1])
+        await self.ledger.flush()
+        lineage = await asyncio.to_thread(store.lineage, self.id, parent)
+        try:
+            seed = await seed_of(graph, lineage, turn)
+        except RunError:
+            self._refused = True
+            raise
+        branch = await asyncio.to_thread(store.next_branch, self.id)
+        await plant(graph, branch, seed)
+        scored = {row["n"] for row in store.cells(self.id, branch=parent) if row["stage"] == "scoring"}
+        kept = seed.cells | (scored if turn.stage == "reporting" else set())
+        event = branched(turn, parent, branch)
+        await asyncio.to_thread(store.fork, self.id, branch, event, kept, owner=self.owner)
+        await asyncio.to_thread(store.withdraw_requests, self.id, parent)
+        self.branch = branch
+        self.ledger.turn_to(branch)
+        await self._emit(event, "branched")
+
+    async def _keep_settings(self, changes: dict[str, Any]) -> None:
+        if changes:
+            self.settings = settings_with(self.settings, **changes)
+            kept = {**self.row["settings"], **changes}
+            self.row = {**self.row, "settings": kept}
+            await asyncio.to_thread(self.shared.store.update, self.id, settings=kept)
+
+    def _make_context(self, recorder: Recorder, *, plan_only: bool) -> RunContext:
         source = self.settings.source(self.frames)
         trust = self.settings.trust()
         vault = Vault(self.workspace / "sealed", trust, source, self.shared.store)
         market = Market(source, optional=plan_only)
         gates = self.settings.gates(interactive=self.interactive)
-        writer = ReportWriter(self.shared.store, self.id, self._save_artifact)
+        self.room = WaitingRoom(self.shared.store, self.ledger, gates)
+        ask = make_ask(gates, self.room.settle, walled=self._walled, asked=self.room.asked)
+        rows = self.shared.store.requests(self.id, status="decided", branch=self.branch)
+        purse = Purse(self.settings.budget, self.settings.max_tokens, self.cost, grants(rows))
+
+        async def afford(stage: str, key: str) -> None:
+            await self._keep_cost()
+            await purse.afford(ask, self.id, stage, key)
+
+        writer = ReportWriter(self.shared.store, self.id, self.branch, self._save_artifact)
 
         async def open_sealed(frozen: dict[str, Any]) -> tuple[Any, int]:
             await self.ledger.flush()
@@ -223,7 +398,7 @@ class Session:
             trust=trust,
             work=self.settings.work(),
             gates=gates,
-            emit=self.ledger.emit,
+            emit=self._emit,
             run_cell=recorder.run_cell,
             host_cell=recorder.host_cell,
             fresh_box=recorder.fresh_box,
@@ -231,7 +406,11 @@ class Session:
             seal=seal,
             load_frame=recorder.load_frame,
             open_sealed=open_sealed,
-            ask=make_ask(gates, self.ledger.emit, self._write_request, walled=self._walled, asked=self._asked),
+            ask=ask,
+            afford=afford,
+            said=lambda: list(self.said),
+            pending=lambda: dict(self._pending),
+            base=self._base,
             save_artifact=self._save_artifact,
             spend=self._spend,
             write_report=write_report,
@@ -240,28 +419,28 @@ class Session:
     # -- what the context's callables do ------------------------------------------------------
 
     async def _save_artifact(self, name: str, data: bytes) -> ArtifactSaved:
-        saved = await asyncio.to_thread(save_artifact, self.workspace / "artifacts", name, data)
+        folder = self.workspace / "artifacts"
+        folder = folder if self.branch == self.id else folder / self.branch  # an old branch keeps its files
+        saved = await asyncio.to_thread(save_artifact, folder, name, data)
         await asyncio.to_thread(
             self.shared.store.record_artifact, self.id, self.branch, name=name, path=saved.path, sha256=saved.sha256,
             size=saved.size, made_by=self.ledger.stage,
         )  # fmt: skip
-        await self.ledger.emit(saved, f"artifact:{name}:{saved.sha256[:12]}")
+        await self._emit(saved, f"artifact:{name}:{saved.sha256[:12]}")
         return saved
-
-    async def _write_request(self, request_id: str, *, decision: Row, decided_by: str, **values: Any) -> str:
-        row_id = f"{self.branch}-{request_id}"  # the same stage of another run asks under the same key
-
-        def write() -> None:
-            self.shared.store.open_request(self.id, self.branch, row_id, **values)
-            self.shared.store.decide(row_id, decision, decided_by)
-
-        await asyncio.to_thread(write)
-        return row_id
 
     def _spend(self, stage: str, usage: dict[str, Any]) -> None:
         self.cost["tokens_in"] += int(usage.get("input_tokens", 0))
         self.cost["tokens_out"] += int(usage.get("output_tokens", 0))
         self.cost["calls"] += 1
+        self._cost_is_kept = not (usage.get("input_tokens") or usage.get("output_tokens"))
+
+    async def _keep_cost(self) -> None:
+        """What was spent is on disk before more is: a run that is killed must not spend its budget twice."""
+        if not self._cost_is_kept:
+            self._cost_is_kept = True
+            summary = {**self.row["summary"], "cost": dict(self.cost)}
+            await asyncio.to_thread(self.shared.store.update, self.id, summary=summary)
 
     # -- beginning, parking, ending -----------------------------------------------------------
 
@@ -274,47 +453,18 @@ class Session:
             seed=self.settings.seed,
             branch="" if self.branch == self.id else self.branch,
         )
-        await self.ledger.emit(started, "started")
+        await self._emit(started, "started")
 
     async def _tell_isolation(self) -> None:
         found = await tiers.isolation(self.settings.confinement())
         known = IsolationKnown(tier=found.tier, means=found.means, title=found.title, note=found.note)
-        await self.ledger.emit(known, f"isolation:{found.tier}:{found.means}")
+        await self._emit(known, f"isolation:{found.tier}:{found.means}")
         if self.settings.unsafe_local and found.tier != "walled":
             text = "UNSAFE: code that a model wrote runs unasked and unwalled (AgentSettings.unsafe_local is on)."
-            await self.ledger.emit(Warned(code="unsafe_local", text=text), f"unsafe:{found.tier}")
+            await self._emit(Warned(code="unsafe_local", text=text), f"unsafe:{found.tier}")
 
     async def _walled(self) -> bool:
         return (await tiers.isolation(self.settings.confinement())).tier == "walled"
-
-    async def _park(self, interrupts: Any) -> None:
-        """Write each question before anyone is asked, then let the process go."""
-        for waiting in interrupts:
-            asked = waiting.value
-            await asyncio.to_thread(
-                self.shared.store.open_request, self.id, self.branch, waiting.id, gate=asked["gate"],
-                stage=asked["stage"], payload=asked["payload"], sha256=asked["sha256"],
-            )  # fmt: skip
-            opened = RequestOpened(stage=asked["stage"], request_id=waiting.id, gate=asked["gate"],
-                                   question=asked["question"])  # fmt: skip
-            await self.ledger.emit(opened, f"{waiting.id}:opened")
-        self._end("parked", None, reason=interrupts[0].value["gate"])
-
-    async def _decisions(self, graph: Any, thread: Any) -> Command[Any] | None:
-        """The decisions of the open interrupts by their id; None goes on with the call in flight."""
-        snapshot = await graph.aget_state(thread)
-        rows = await asyncio.to_thread(self.shared.store.requests, self.id, status="decided")
-        decided = {row["id"]: row for row in rows}
-        answers = {}
-        for waiting in snapshot.interrupts:
-            if waiting.id in decided:
-                row = decided[waiting.id]
-                answers[waiting.id] = row["decision"]
-                self._asked.add((row["gate"], row["stage"], row["sha256"]))
-                event = RequestDecided(stage=row["stage"], request_id=row["id"], gate=row["gate"],
-                                       decision=row["decision"]["type"], decided_by=row["decided_by"])  # fmt: skip
-                await self.ledger.emit(event, f"{row['id']}:decided")
-        return Command(resume=answers) if answers else None
 
     def _end(self, status: str, error: AgentError | None, *, reason: str = "") -> None:
         self.status, self.error, self.reason = status, error, reason or (error.code if error else "")
@@ -325,45 +475,61 @@ class Session:
             stage=self.ledger.stage, status=self.status, reason=self.reason,
             error=self.error.to_dict() if self.error else None, seconds=self.seconds, cost=dict(self.cost),
         )  # fmt: skip
-        await self.ledger.emit(event, f"finished:{time.time()}")
+        try:
+            if self._owns and not self._refused:
+                await self._write_end(event)
+            elif self._owns:  # a turn that cannot be taken leaves the run as it was
+                await asyncio.to_thread(self.shared.store.update, self.id, status=self.row["status"])
+                await asyncio.to_thread(self._leases.release, self.id, self.owner)
+            elif self.ledger.listener is not None:
+                self.ledger.listener(event)
+        except LeaseLost:  # what is told now is told by whoever drives it
+            self._owns = False
+        finally:
+            if self._on_end is not None:
+                self._on_end()
+
+    async def _write_end(self, event: RunFinished) -> None:
+        await self._emit(event, f"finished:{time.time()}")
         await self.ledger.flush()
         summary = {"seconds": self.seconds, "cost": self.cost, "verdict": self.state.get("verdict"),
                    "error": event.error, "things": _kept(self.state)}  # fmt: skip
         await asyncio.to_thread(
             self.shared.store.update, self.id, status=self.status, reason=self.reason, stage=self.ledger.stage,
-            owner=None, summary=summary,
+            summary=summary,
         )  # fmt: skip
-        if self._on_end is not None:
-            self._on_end()
+        await asyncio.to_thread(self._leases.release, self.id, self.owner)
 
     @property
     def _sealed(self) -> dict[str, Any]:
         rows = self.shared.store.cells(self.id, branch=self.branch)
         return next(dict(row["values"]["sealed"]) for row in reversed(rows) if "sealed" in row["values"])
 
-    async def _tick(self) -> None:
-        while self._on_tick is not None:
-            await asyncio.sleep(TICK_SECONDS)
-            self._on_tick(self.cost["usd"])
+    def _lose(self) -> None:
+        """Another process drives the run: stop, and write nothing more."""
+        self._owns = False
+        self._cancel()
 
-    async def _watch_inbox(self, work: asyncio.Task[Any] | None) -> None:
-        """Stop when another process asks for it."""
-        while work is not None:
-            await asyncio.sleep(INBOX_SECONDS)
-            with contextlib.suppress(OSError):
-                rows = await asyncio.to_thread(self.shared.store.take_inbox, self.id, kind="stop")
-                if rows:
-                    work.cancel()
-                    return
+    def _overrun(self) -> None:
+        self._overran = True
+        self._cancel()
 
-    async def _watch_clock(self, work: asyncio.Task[Any] | None) -> None:
-        """Stop when the whole run takes longer than it may."""
-        if self.settings.run_wall and work is not None:
-            await asyncio.sleep(self.settings.run_wall)
-            self._overran = True
-            work.cancel()
+    def wake(self) -> None:
+        """Look at once for what was just sent or decided in this process; called on the loop."""
+        if self._watching is not None:
+            self._watching.wake()
+        if self.room is not None:
+            self.room.wake()
+
+    def _crashed(self, error: Exception) -> RunError:
+        (self.workspace / "crash.txt").write_text(traceback.format_exc())
+        return RunError("run.failed", given=f"{type(error).__name__}: {str(error)[:200]}.",
+                        have=f"The traceback is in {self.workspace / 'crash.txt'}.",
+                        try_="Send it with what %agent doctor says.")  # fmt: skip
 
     def _stopped(self) -> RunStopped:
+        if not self._owns:
+            return lost(self.id)
         kept = {"have": "The work so far is kept.", "try_": f"%agent resume {self.id} goes on."}
         if not self._overran:
             return RunStopped("run.stopped", given=f"Run {self.id} was stopped.", **kept)
@@ -374,13 +540,6 @@ class Session:
 async def _ended(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def owner_of_this_process() -> str:
-    """Host, boot, pid and process start: enough to see whether the owner lives."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    boot_id = boot.read_text().strip() if boot.exists() else ""
-    return f"{os.uname().nodename}|{boot_id}|{os.getpid()}|{psutil.Process().create_time():.0f}"
 
 
 def _kept(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from omc_agent.events import Event, RunStarted
+from omc_agent.store.rows import user_name
 
 
 class Transcript:
@@ -49,6 +50,16 @@ class Transcript:
         if self._strip is not None:
             self._strip.handle(event)
 
+    def replay(self, events: list[Event]) -> None:
+        """Show at once what was told before."""
+        if events and self._panel is None:
+            started = next((e for e in events if isinstance(e, RunStarted)), None)
+            self._open(started.run_id if started is not None else "")
+        if self._panel is not None:
+            self._panel.replay(events)
+        for event in events if self._strip is not None else []:
+            self._strip.handle(event)
+
     def tick(self, usd: float) -> None:
         """Move the clocks."""
         for part in (self._panel, self._strip):
@@ -82,12 +93,29 @@ class Transcript:
         if self._interactive:
             from omc_agent.panels.live import Strip
 
-            self._strip = Strip(self._publish, run_id=run_id, stop=self._stop)
+            self._strip = Strip(self._publish, run_id=run_id, stop=self._stop, decide=self._decide, send=self._send)
             self._strip.show()
 
     def _stop(self) -> None:
         if self._handle is not None:
             self._handle.stop()
+
+    def _decide(self, request_id: str, decision: dict[str, Any]) -> None:
+        handle, strip = self._handle, self._strip
+        if handle is not None:
+            handle.hand_on(
+                lambda: handle.decide(request_id, decision, f"{user_name()}, notebook"),
+                lambda why: strip.refuse(request_id, why),
+            )
+
+    def _send(self, kind: str, payload: dict[str, Any]) -> None:
+        handle, strip = self._handle, self._strip
+        if handle is None:
+            return
+        if kind == "say":
+            handle.hand_on(lambda: handle.say(payload["text"]))
+        else:
+            handle.hand_on(lambda: handle.override(*payload["words"]), lambda why: strip.refuse_override(why))
 
     def _publish(self, data: Mapping[str, Any], *, display_id: str, update: bool) -> None:
         self._shell.display_pub.publish(

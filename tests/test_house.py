@@ -20,10 +20,27 @@ FLOOR = {
     "panels": 2, "tools": 2, "llm": 2, "store": 2, "sandbox": 2,
     "agents": 3, "graph": 4,
     "session": 5, "engine": 5, "recorder": 5, "vault": 5, "ledger": 5, "report": 5, "result": 5, "market": 5,
-    "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
-    "magics": 6, "cli": 6, "transcript": 6, "__init__": 6,
+    "waiting": 5, "watching": 5, "branching": 5, "turning": 5, "follower": 5, "handle": 5, "purse": 5, "deciding": 5,
+    "policy": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
+    "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "__init__": 6,
 }  # fmt: skip
-OPENERS = {"session", "recorder", "vault", "ledger", "report", "result", "face", "market", "doctor", "demo"}
+OPENERS = {
+    "session",
+    "waiting",
+    "watching",
+    "follower",
+    "handle",
+    "deciding",
+    "recorder",
+    "vault",
+    "ledger",
+    "report",
+    "result",
+    "face",
+    "market",
+    "doctor",
+    "demo",
+}
 
 
 def imports(path: Path) -> set[str]:

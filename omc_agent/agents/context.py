@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 
 from omc_agent.config import Gates, Source, Trust, Work
 from omc_agent.events import Event
+from omc_agent.request import Decision, Request
 
 
 def merge(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any]:
@@ -29,6 +30,8 @@ class Shared(TypedDict, total=False):
     goal: str
     brief: dict[str, Any]
     questions: list[dict[str, Any]]
+    error: dict[str, str] | None
+    dropped: list[str]
     market: dict[str, Any]
     plan: list[dict[str, Any]]
     sealed: dict[str, Any]
@@ -130,7 +133,11 @@ class Bench(Protocol):
 
 @dataclass
 class RunContext:
-    """What acts in a run; handed to the graph as its context, never checkpointed."""
+    """What acts in a run; handed to the graph as its context, never checkpointed.
+
+    `said` gives the person's words so far, `pending` the overrides that no stage has taken up yet, `base` the id and
+    brief of the run that this one follows (empty: none); `afford` returns when one more model call is paid for.
+    """
 
     run_id: str
     branch: str
@@ -148,7 +155,11 @@ class RunContext:
     seal: Callable[[pd.DataFrame, dict[str, Any]], tuple[pd.DataFrame, dict[str, Any]]]
     load_frame: Callable[[str], Awaitable[pd.DataFrame]]
     open_sealed: Callable[[dict[str, Any]], Awaitable[tuple[pd.DataFrame, int]]]
-    ask: Callable[..., Awaitable[dict[str, Any]]]
+    ask: Callable[[Request, str], Awaitable[Decision]]
+    afford: Callable[[str, str], Awaitable[None]]
+    said: Callable[[], list[str]]
+    pending: Callable[[], dict[str, Any]]
+    base: dict[str, Any]
     save_artifact: Callable[[str, bytes], Awaitable[Any]]
     spend: Callable[[str, dict[str, Any]], None]
     write_report: Callable[[Mapping[str, Any]], Awaitable[dict[str, str]]]

@@ -7,10 +7,9 @@ act and observe, keeps one cell at a time, asks before free code, and ends a sta
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain.agents.middleware import AgentMiddleware, AgentState
@@ -20,14 +19,18 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from omc_agent.agents import gating
 from omc_agent.agents.context import RunContext, Shared
-from omc_agent.errors import AgentError, ModelError
+from omc_agent.brief import Brief
+from omc_agent.errors import AgentError, ModelError, RunStopped
 from omc_agent.events import Act, Observe, Reason, StageFinished, StageStarted
+from omc_agent.overrides import split_by_home
+from omc_agent.request import Decision, Request
 
 if TYPE_CHECKING:
     from omc_agent.agents.base import BaseAgent
 
-FREE_CODE = "run_python"
+FREE_CODE = gating.FREE_CODE
 # Tools that end up as a cell in the sandbox; of several in one answer only the first runs.
 HOST_TOOLS = {
     "submit_brief",
@@ -58,8 +61,10 @@ class Stage(AgentMiddleware[StageState, RunContext, Any]):
         stage, context = self.agent.stage, runtime.context
         visit = int(state.get("visits", {}).get(stage, 0)) + 1
         await context.emit(StageStarted(stage=stage, title=self.agent.title, visit=visit), f"{stage}:{visit}:started")
+        taken = taken_up(state, context)
+        state = cast(StageState, {**state, **taken})
         facts = await self.agent.facts(state, context)
-        facts = {"stage": stage, "visit": visit, **facts}
+        facts = {"stage": stage, "visit": visit, **facts, "overrides": state.get("overrides", {})}
         entered = {
             "stage": stage,
             "visit": visit,
@@ -77,12 +82,15 @@ class Stage(AgentMiddleware[StageState, RunContext, Any]):
             "entered": entered,
             "trouble": None,
             "goto": None,
+            **taken,
         }
 
     async def aafter_agent(self, state: StageState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         """Say how the stage ended, and leave `trouble` when what it owes is not there."""
         stage, entered = self.agent.stage, state["entered"]
-        missing = self.agent.missing(state)
+        # A stage that a person ended, or sent back to its start, owes nothing.
+        left = bool(state.get("goto") or state.get("error"))
+        missing = None if left else self.agent.missing(state)
         trouble = None
         if missing is not None:
             trouble = {"stage": stage, "missing": missing, "error": _last_error(state)}
@@ -90,7 +98,7 @@ class Stage(AgentMiddleware[StageState, RunContext, Any]):
         await runtime.context.emit(
             StageFinished(
                 stage=stage,
-                status="failed" if trouble else "ok",
+                status="failed" if trouble else "back" if left else "ok",
                 seconds=time.time() - entered["at"],
                 cells=len(cells),
                 visit=entered["visit"],
@@ -117,6 +125,9 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         why = self._enough(request, context)
         if why is not None:
             return AIMessage(why)
+        key = _task(request.runtime)
+        await context.afford(self.agent.stage, key)
+        request = _with_said(request, context.said())
         try:
             response = await asyncio.wait_for(handler(request), context.model_timeout or None)
         except TimeoutError:
@@ -135,7 +146,6 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
                 have="The work so far is kept.",
                 try_="Check the key and the network, or use another model with -m.",
             ) from error
-        key = _task(request.runtime)
         for message in response.result:
             if isinstance(message, AIMessage):
                 context.spend(self.agent.stage, dict(message.usage_metadata or {}))
@@ -154,25 +164,52 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         if self._is_second_cell(request):
             return _reply(call, "not run: one cell at a time; call it again after the first", ok=False)
         await context.emit(Act(stage=self.agent.stage, tool=call["name"], args=call["args"]), f"{key}:act")
-        if call["name"] == FREE_CODE:
-            decided = await self._gate(request, context)
-            if isinstance(decided, ToolMessage):
-                return decided
-            request = decided
+        asked = gating.request_for(self.agent.stage, call, request.state, context, host=call["name"] in HOST_TOOLS)
+        grant: dict[str, Any] = {}
+        if asked is not None:
+            answer = await self._decided(asked, request, context, key)
+            if isinstance(answer, Command):
+                await self._observe(answer, call, context, key)
+                return answer
+            request, grant = answer
         try:
             result = await handler(request)
+        except RunStopped:
+            raise
         except AgentError as error:
             result = _reply(call, json.dumps({"status": "error", "error": error.to_dict()}), ok=False)
+        await self._observe(result, call, context, key)
+        return _granting(result, grant)
+
+    async def _decided(
+        self, asked: Request, request: ToolCallRequest, context: RunContext, key: str
+    ) -> tuple[ToolCallRequest, dict[str, Any]] | Command[Any]:
+        """Ask; then the call as it may run and what is allowed from now on, or what is answered in its place."""
+        call, decision = request.tool_call, await context.ask(asked, key)
+        if decision.type == "reject":
+            return gating.rejected(asked, decision, call, request.state)
+        if decision.type == "edit" and isinstance(decision.value, dict):
+            return gating.changed(asked, decision, call, request.state)
+        if decision.sha256 not in ("", asked.sha256()):
+            other = Decision(type="reject", why="what was approved is not what would run now")
+            return gating.rejected(asked, other, call, request.state)
+        request = request.override(tool_call={**call, "args": gating.edited(decision, call)})
+        return request, gating.granted(asked, decision)
+
+    async def _observe(self, result: ToolMessage | Command[Any], call: Any, context: RunContext, key: str) -> None:
         message = _tool_message(result)
         if message is not None:
             observed = Observe(
                 stage=self.agent.stage, tool=call["name"], text=str(message.text), ok=message.status != "error"
             )
             await context.emit(observed, f"{key}:observe")
-        return result
 
     def _enough(self, request: ModelRequest[RunContext], context: RunContext) -> str | None:
-        messages = request.messages
+        messages, state = request.messages, request.state
+        if state.get("goto") or state.get("error"):
+            return "A person decided otherwise."
+        if self.agent.stage in (cast(StageState, state).get("dropped") or []):
+            return "A person left this stage out."
         steps = sum(isinstance(m, AIMessage) for m in messages)
         if steps >= context.work.max_steps:
             return f"Stopped after {steps} steps (AgentSettings.max_steps)."
@@ -188,25 +225,32 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         cells = [c["id"] for c in last.tool_calls if c["name"] not in HOST_TOOLS] if last is not None else []
         return request.tool_call["id"] in cells[1:]
 
-    async def _gate(self, request: ToolCallRequest, context: RunContext) -> ToolCallRequest | ToolMessage:
-        """Ask before free code. Policy is checkpointed state: a setting that changed could run a rejected call."""
-        call = request.tool_call
-        if request.state.get("allowed", {}).get("code"):
-            return request
-        text = json.dumps(call["args"], sort_keys=True)
-        decision = await context.ask(
-            gate="code",
-            stage=self.agent.stage,
-            question="Run this code, which the model wrote?",
-            payload={"code": call["args"].get("code", ""), "tool_call_id": call["id"]},
-            sha256=hashlib.sha256(text.encode()).hexdigest(),
-            key=_task(request.runtime),
-        )
-        if decision["type"] == "reject":
-            return _reply(call, f"A person rejected this: {decision.get('why') or 'no reason given'}", ok=False)
-        if decision["type"] == "edit":
-            return request.override(tool_call={**call, "args": {**call["args"], "code": decision["code"]}})
+
+def taken_up(state: Mapping[str, Any], context: RunContext) -> dict[str, Any]:
+    """The state update of overrides that came while no stage that they touch had begun; empty without any."""
+    new = {k: v for k, v in context.pending().items() if state.get("overrides", {}).get(k) != v}
+    if not new:
+        return {}
+    update: dict[str, Any] = {"overrides": {**state.get("overrides", {}), **new}}
+    brief = split_by_home(new)[0]
+    if brief and state.get("brief"):
+        update["brief"] = Brief.model_validate({**state["brief"], **brief}).model_dump()
+    return update
+
+
+def _with_said(request: ModelRequest[RunContext], said: list[str]) -> ModelRequest[RunContext]:
+    """The person's words behind all messages: never between a call and its answer, which providers refuse."""
+    if not said:
         return request
+    block = f"The person said, while you work:\n```json\n{json.dumps({'said': said})}\n```"
+    return request.override(messages=[*request.messages, HumanMessage(block)])
+
+
+def _granting(result: ToolMessage | Command[Any], grant: dict[str, Any]) -> ToolMessage | Command[Any]:
+    if not grant:
+        return result
+    update = {"messages": [result]} if isinstance(result, ToolMessage) else result.update
+    return Command(update={**cast(dict[str, Any], update or {}), "allowed": grant})
 
 
 def _task(runtime: Any) -> str:

@@ -23,6 +23,7 @@ from omc_agent.agents.model_trainer import ModelTrainingAgent, TuningAgent
 from omc_agent.agents.planner import PlanningAgent, UnderstandingAgent
 from omc_agent.agents.reporter import ReportingAgent
 from omc_agent.graph import nodes
+from omc_agent.graph.choosing import selection
 from omc_agent.graph.leak_test import leak_test
 from omc_agent.graph.scoring import scoring
 from omc_agent.graph.state import STAGES, AgentState
@@ -42,6 +43,7 @@ BREAKER = "circuit_breaker"
 MAX_LEAK_ROUNDS = 2
 
 Router = Callable[[Mapping[str, Any]], str]
+Graph = CompiledStateGraph[Any, Any, Any, Any]
 
 
 def router(after: str) -> Router:
@@ -70,8 +72,15 @@ def _after_planning(state: Mapping[str, Any]) -> str:
     return END if state.get("plan_only") else "data_retrieval"
 
 
+def _after_clarification(state: Mapping[str, Any]) -> str:
+    """To the plan; or back to where poor data made it ask."""
+    return _after_retrieval({**state, "questions": []}) if state.get("sealed") else "planning"
+
+
 def _after_retrieval(state: Mapping[str, Any]) -> str:
-    """A table that is not prices has nothing to clean by bars; it goes straight to its features."""
+    """Poor data may ask once. A table that is not prices has nothing to clean by bars: straight to its features."""
+    if state.get("questions"):
+        return "clarification"
     is_table = state.get("sealed", {}).get("frame") == "rows"
     if is_table:
         return "reporting" if state["brief"]["task"] == "analysis" else "feature_engineering"
@@ -99,12 +108,13 @@ def _after_evaluation(state: Mapping[str, Any]) -> str:
 
 
 def _after_breaker(state: Mapping[str, Any]) -> str:
-    """The breaker leaves an error, or has dropped an optional stage."""
+    """The breaker leaves an error, has dropped an optional stage, or sends back (`goto`)."""
     dropped = state.get("dropped") or []
     return "selection" if dropped else END
 
 
 _DECISIONS: dict[str, Router] = {
+    "clarification": _after_clarification,
     "planning": _after_planning,
     "data_retrieval": _after_retrieval,
     "data_analysis": _after_analysis,
@@ -116,16 +126,14 @@ _DECISIONS: dict[str, Router] = {
 }
 
 
-def build_graph(
-    model: BaseChatModel, saver: BaseCheckpointSaver[Any] | None = None
-) -> CompiledStateGraph[Any, Any, Any, Any]:
+def build_graph(model: BaseChatModel, saver: BaseCheckpointSaver[Any] | None = None) -> Graph:
     """All stages wired, agents as subgraph nodes, on one checkpointer."""
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(AgentState, context_schema=RunContext)
     for agent in AGENTS:
         graph.add_node(agent.stage, agent().build(model))
     graph.add_node("clarification", nodes.clarification)
     graph.add_node("leak_test", leak_test)
-    graph.add_node("selection", nodes.selection)
+    graph.add_node("selection", selection)
     graph.add_node("scoring", scoring)
     graph.add_node(BREAKER, nodes.circuit_breaker)
     graph.add_edge(START, "understanding")

@@ -1,24 +1,25 @@
-"""When a person is asked, and what is taken when nobody is there.
+"""Who answers a gate: a person, the policy of the run, or the stated default.
 
-Every question and every answer is written down, also the ones that the policy gave.
+A question that only a person can answer becomes LangGraph's `interrupt`: the graph stops with its checkpoint
+written, and whoever drives the run writes the question down before anyone is asked.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from langgraph.types import interrupt
 
 from omc_agent.config import Gates
-from omc_agent.events import Event, RequestDecided, RequestOpened
+from omc_agent.policy import answer_of, waits
+from omc_agent.request import CLARIFICATION, Decision, Request
 
 # Gates that have a safe default: the recommendation, or the default that was stated.
-SAFE = frozenset({"clarification", "selection", "features", "models"})
+SAFE = frozenset({CLARIFICATION, "selection", "features", "models"})
 
-Emit = Callable[[Event, str], Awaitable[None]]
-Write = Callable[..., Awaitable[str]]
+Settle = Callable[[str, Request, Decision, str], Awaitable[Decision]]
+Ask = Callable[[Request, str], Awaitable[Decision]]
 
 
 async def _walled() -> bool:
@@ -27,23 +28,20 @@ async def _walled() -> bool:
 
 def make_ask(
     gates: Gates,
-    emit: Emit,
-    write: Write,
+    settle: Settle,
     *,
     walled: Callable[[], Awaitable[bool]] = _walled,
     asked: Collection[tuple[str, str, str]] = (),
-) -> Callable[..., Awaitable[dict[str, Any]]]:
+) -> Ask:
     """The `ask` of a run.
 
     Parameters
     ----------
     gates : Gates
         The policy, as it was when the run began.
-    emit : callable
-        ``await emit(event, key)``.
-    write : callable
-        ``await write(request_id, gate=, stage=, payload=, sha256=, decision=, decided_by=)``; returns the
-        id of the row.
+    settle : callable
+        ``await settle(key, request, decision, by)`` writes down what a policy answered; returns what holds, which
+        is the earlier answer when the same question was settled before.
     walled : callable
         ``await walled()``: whether generated code is held by a wall. Where it is not, no policy runs it unasked.
     asked : collection of (gate, stage, sha256)
@@ -51,52 +49,54 @@ def make_ask(
         a policy or a tier that has changed since must not run what was rejected.
     """
 
-    async def ask(
-        *, gate: str, stage: str, question: str, payload: dict[str, Any], sha256: str, key: str
-    ) -> dict[str, Any]:
-        by = _policy(gates, gate, walled=gate != "code" or await walled())
-        if (gate, stage, sha256) in asked:
-            by = None
-        if by is None:
-            # LangGraph keeps the question; whoever drives the run writes its row before anyone is asked.
-            return dict(
-                interrupt({"gate": gate, "stage": stage, "question": question, "payload": payload, "sha256": sha256})
-            )
-        default = payload.get("default", "approve")
-        decision = {"type": "approve", "value": payload.get("default")}
-        name = hashlib.sha256(key.encode()).hexdigest()[:16]
-        request_id = await write(
-            name, gate=gate, stage=stage, payload=payload, sha256=sha256, decision=decision, decided_by=by
-        )
-        opened = RequestOpened(
-            stage=stage,
-            request_id=request_id,
-            gate=gate,
-            question=question,
-            options=[str(option) for option in payload.get("options", [])],
-            default=str(default),
-        )
-        await emit(opened, f"{key}:opened")
-        decided = RequestDecided(
-            stage=stage,
-            request_id=request_id,
-            gate=gate,
-            decision=str(default),
-            decided_by=by,
-            why="the stated default",
-        )
-        await emit(decided, f"{key}:decided")
-        return decision
+    async def ask(request: Request, key: str) -> Decision:
+        held = request.gate != "code" or await walled()
+        answered = _by_policy(gates, request, held=held)
+        if answered is None or (request.gate, request.stage, request.sha256()) in asked:
+            payload = {"request": request.model_dump(), "sha256": request.sha256(), "held": held}
+            return Decision.model_validate(interrupt(payload))
+        return await settle(key, request, *answered)
 
     return ask
 
 
-def _policy(gates: Gates, gate: str, *, walled: bool) -> str | None:
-    """Who answers by policy; None when a person must."""
-    if not walled and not gates.unsafe_local:
+def _by_policy(gates: Gates, request: Request, *, held: bool) -> tuple[Decision, str] | None:
+    """The answer and whose it is; None when a person must."""
+    if not held and not gates.unsafe_local:
+        return None
+    if waits(gates.answers, request):
+        return None
+    from_file = answer_of(gates.answers, request)
+    if from_file is not None:
+        return from_file, "policy file"
+    if request.gate == "budget":
         return None
     if gates.approve == "never":
-        return "policy: --approve never"
-    if gate in SAFE:
-        return "default"
+        return default_of(request), "policy: --approve never"
+    if request.gate in SAFE and not gates.interactive:
+        return default_of(request), "default"
     return None
+
+
+def default_of(request: Request) -> Decision:
+    """The stated default as an answer."""
+    if request.gate == CLARIFICATION:
+        return Decision(value={question.field: question.default for question in request.questions})
+    return Decision(value=request.default)
+
+
+def unanswered(request: Request, on_timeout: str, *, held: bool) -> Decision | None:
+    """What holds when nobody answers; None: the run parks.
+
+    Code that no wall holds is never approved by a clock.
+    """
+    if on_timeout == "park" or (on_timeout == "approve" and not held):
+        return None
+    if on_timeout == "reject":
+        return Decision(type="reject", why="nobody answered in time")
+    return default_of(request)
+
+
+def opened(interrupted: Any) -> tuple[Request, str, bool]:
+    """Request, hash and whether a wall holds its code, out of an interrupt's value."""
+    return Request.model_validate(interrupted["request"]), str(interrupted["sha256"]), bool(interrupted["held"])

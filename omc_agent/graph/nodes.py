@@ -1,4 +1,4 @@
-"""Stages that are no agents: what is asked, what is chosen, and what happens after three failures."""
+"""Stages that are no agents: what is asked, and what happens after three failures."""
 
 from __future__ import annotations
 
@@ -9,38 +9,40 @@ from langgraph.runtime import Runtime
 
 from omc_agent.agents.context import RunContext
 from omc_agent.errors import RunError
-from omc_agent.events import ChoiceMade, StageFinished, Warned
+from omc_agent.events import Said, StageFinished, Warned
 from omc_agent.graph.state import OPTIONAL, AgentState
 from omc_agent.graph.visit import visiting
-from omc_agent.tools.evaluation import recommend
+from omc_agent.request import ClarificationQuestion, ClarificationRequest, ClarificationResponse, Request
 
 DEFAULT_METRIC = {"classification": "roc_auc", "regression": "mae"}
+STOP, AGAIN, WITHOUT = "stop", "try again", "go on without it"
 
 
 async def clarification(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-    """Ask what is ambiguous, at most three questions, each with a default.
+    """Ask what is ambiguous: once, at most three questions, each with a default.
 
-    Until a person can answer inline the stated default is taken, and the request and its decision are written down.
+    After retrieval it may ask once more, about poor data; an answer that changes the brief fetches again.
     """
     context, questions = runtime.context, state.get("questions") or []
+    number = int(state.get("visits", {}).get("clarification", 0)) + 1
     if not questions:
-        number = int(state.get("visits", {}).get("clarification", 0)) + 1
         skipped = StageFinished(stage="clarification", status="skipped", seconds=0.0, cells=0, visit=number)
         await context.emit(skipped, f"clarification:{number}:skipped")
         return {"visits": {"clarification": number}, "goto": None, "trouble": None}
     async with visiting("clarification", "Questions", state, context) as visit:
+        request = ClarificationRequest(
+            questions=[ClarificationQuestion.model_validate(question) for question in questions[:3]],
+            question=str(questions[0]["question"]) if len(questions) == 1 else "A few questions before the plan",
+        )
+        decision = await context.ask(request, visit.key)
+        if decision.type == "reject":
+            visit.status = "back"
+            return {"error": _unanswered(decision.why), "visits": visit.entered(), "goto": None, "trouble": None}
         brief = dict(state["brief"])
-        for number, question in enumerate(questions):
-            decision = await context.ask(
-                gate="clarification",
-                stage="clarification",
-                question=question["question"],
-                payload=question,
-                sha256="",
-                key=f"{visit.key}:{number}",
-            )
-            brief = _answered(brief, question["field"], decision.get("value", question["default"]))
-        return {"brief": brief, "questions": [], "visits": visit.entered(), "goto": None, "trouble": None}
+        for name, answer in ClarificationResponse.model_validate(decision.model_dump()).answers.items():
+            brief = _answered(brief, name, answer)
+        again = "data_retrieval" if state.get("sealed") and brief != state["brief"] else None
+        return {"brief": brief, "questions": [], "visits": visit.entered(), "goto": again, "trouble": None}
 
 
 def _answered(brief: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
@@ -51,51 +53,52 @@ def _answered(brief: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
         brief = {**brief, "metric": DEFAULT_METRIC.get(str(value), brief["metric"])}
     if isinstance(brief[name], list) and not isinstance(value, list):
         value = [part.strip() for part in str(value).split(",") if part.strip()]
-    return {**brief, name: value}
-
-
-async def selection(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-    """Choose the candidate that goes to scoring: the simplest within noise of the best."""
-    context = runtime.context
-    candidates = list(state["candidates"].values())
-    async with visiting("selection", "Choice", state, context) as visit:
-        advice = recommend(candidates)
-        why = str(advice["why"])
-        await visit.reason("Take the simplest model within noise of the best. The sealed rows have no say in it.")
-        decision: dict[str, Any] = {}
-        if context.gates.approve == "always" or (context.gates.approve == "risky" and advice["within_noise"]):
-            decision = await context.ask(
-                gate="selection",
-                stage="selection",
-                question="Which candidate goes to the sealed holdout?",
-                payload={"options": [c["name"] for c in candidates if not c["baseline"]], "default": advice["name"]},
-                sha256="",
-                key=visit.key,
-            )
-        name = decision.get("value") or advice["name"]
-        if name not in state["candidates"] or state["candidates"][name]["baseline"]:
-            name = advice["name"]
-        await visit.tell(ChoiceMade(stage="selection", name=name, why=why, recommended=advice["name"]))
-        chosen = {
-            key: state["candidates"][name][key] for key in ("name", "model", "params", "score", "oof", "metric")
-        }
-        return {
-            "choice": {**chosen, "why": why, "recommended": advice["name"]},
-            "visits": visit.entered(),
-            "goto": None,
-            "trouble": None,
-        }
+    if name == "threshold" and value not in (None, ""):
+        value = float(value)
+    asked = name in brief["assumed"]
+    return {**brief, name: value, "assumed": [each for each in brief["assumed"] if each != name or not asked]}
 
 
 async def circuit_breaker(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, Any]:
-    """After a stage could not be mended: drop it when the run can do without, else end with the work kept."""
+    """After a stage could not be mended ask: try again with guidance, go on without it, or stop."""
     context, trouble = runtime.context, state.get("trouble") or {}
     stage = str(trouble.get("stage", ""))
-    if stage in OPTIONAL:
+    visit = int(state.get("visits", {}).get(stage, 1))
+    answer = await _what_now(stage, trouble, context, f"breaker:{stage}:{visit}")
+    if answer == WITHOUT and stage in OPTIONAL:
         text = f"{stage} did not leave {trouble.get('missing')}; going on without it."
         await context.emit(Warned(stage=stage, code="stage_dropped", text=text), f"breaker:{stage}")
         return {"dropped": [*(state.get("dropped") or []), stage], "trouble": None, "goto": None}
-    return {"error": _why_failed(stage, trouble), "trouble": None, "goto": None}
+    if answer == STOP:
+        return {"error": _why_failed(stage, trouble), "trouble": None, "goto": None}
+    if answer != AGAIN:
+        await context.emit(Said(stage=stage, text=answer), f"breaker:{stage}:{visit}:said")
+    return {"trouble": None, "goto": stage}
+
+
+async def _what_now(stage: str, trouble: Mapping[str, Any], context: RunContext, key: str) -> str:
+    default = WITHOUT if stage in OPTIONAL else STOP
+    question = ClarificationQuestion(
+        field="guidance",
+        question=f"{stage.replace('_', ' ').capitalize()} did not leave {trouble.get('missing')}. What now?",
+        context=_why_failed(stage, trouble)["given"],
+        options=[default, AGAIN, *([STOP] if default != STOP else [])],
+        default=default,
+    )
+    request = Request(gate="clarification", stage=stage, question=question.question, questions=[question])
+    decision = await context.ask(request, key)
+    if decision.type == "reject":
+        return STOP
+    return ClarificationResponse.model_validate(decision.model_dump()).answers.get("guidance", default)
+
+
+def _unanswered(why: str) -> dict[str, str]:
+    return RunError(
+        "run.rejected",
+        given=f"The questions were rejected{': ' + why if why else ''}.",
+        have="Nothing was fetched yet.",
+        try_="Say the goal in other words.",
+    ).to_dict()
 
 
 def _why_failed(stage: str, trouble: Mapping[str, Any]) -> dict[str, str]:

@@ -31,8 +31,6 @@ class AgentState(Shared, total=False):
     `error` ends the run; `goto` (of `Shared`) is obeyed once by whichever router comes next.
     """
 
-    error: dict[str, str] | None
-    dropped: list[str]
     plan_only: bool
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
 
 BUSY_TIMEOUT_MS = 30_000
+StoreBusy = OperationalError  # what a store that cannot be written now raises, after BUSY_TIMEOUT_MS
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -42,6 +44,12 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # the second process waits, then finds the work done
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def begin_writing(connection: Connection) -> None:
+    """Take SQLite's write lock now, so that what is read next still holds when it is written."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _tune_sqlite(connection: Any, synchronous: str) -> None:

@@ -5,12 +5,10 @@ All methods block; whoever lives on an event loop calls them in a thread.
 
 from __future__ import annotations
 
-import getpass
-import os
 import secrets
 import shutil
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,9 @@ from sqlalchemy.exc import IntegrityError
 
 from omc_agent.errors import RunError
 from omc_agent.events import Event, event_from_dict
+from omc_agent.store.branches import Branches, message_row
+from omc_agent.store.questions import Questions
+from omc_agent.store.rows import Row, Rows, fence, insert_or_ignore, recorded, user_name
 from omc_agent.store.tables import (
     AgentArtifact,
     AgentCell,
@@ -30,12 +31,12 @@ from omc_agent.store.tables import (
     now,
 )
 
-Row = dict[str, Any]
-Rows = list[Row]
+__all__ = ["Row", "Rows", "SessionManager", "recorded"]
+
 Events = list[Event]
 
 
-class SessionManager:
+class SessionManager(Questions, Branches):
     """Creates, reads, lists and deletes runs and what belongs to them.
 
     Parameters
@@ -64,7 +65,7 @@ class SessionManager:
         workspace = workspaces / run_id
         values = {
             "id": run_id,
-            "user_id": user_id or _user(),
+            "user_id": user_id or user_name(),
             "goal": goal,
             "status": "running",
             "model": model,
@@ -91,11 +92,13 @@ class SessionManager:
         with self.engine.connect() as db:
             row = db.execute(select(AgentSession.__table__).where(AgentSession.id == run_id)).mappings().first()
             if row is None:
-                latest = db.scalars(select(AgentSession.id).order_by(AgentSession.created_at.desc()).limit(5)).all()
+                there = list(db.scalars(select(AgentSession.id).order_by(AgentSession.created_at.desc())))
+                near = get_close_matches(run_id, there, n=3, cutoff=0.4)
+                found = f"Near: {', '.join(near)}. " if near else ""
                 raise RunError(
                     "run.unknown",
                     given=f"No run {run_id!r}.",
-                    have=f"The newest runs are {', '.join(latest) or 'none'}.",
+                    have=f"{found}The newest runs are {', '.join(there[:5]) or 'none'}.",
                     try_="%agent list shows them all.",
                 )
             return dict(row)
@@ -126,29 +129,20 @@ class SessionManager:
 
     # -- ledger -------------------------------------------------------------------------------
 
-    def append(self, run_id: str, branch: str, events: Iterable[tuple[str, Event]]) -> int:
+    def append(
+        self, run_id: str, branch: str, events: Iterable[tuple[str, Event]], *, owner: str | None = None
+    ) -> int:
         """Write events with their keys in one transaction; those whose key is there already are left out.
 
-        Returns how many were new.
+        Returns how many were new. With `owner` only while it drives the run.
         """
         table, new = AgentSessionMessage, 0
         with self.engine.begin() as db:
-            self._take_turn(db, run_id)
+            fence(db, run_id, owner)
             last = db.scalar(select(func.max(table.seq)).where(table.session_id == run_id)) or 0
             for key, event in events:
-                row = {
-                    "session_id": run_id,
-                    "branch": branch,
-                    "seq": last + new + 1,
-                    "key": f"{branch}:{key}",
-                    "at": datetime.fromtimestamp(event.at, UTC),
-                    "stage": event.stage,
-                    "role": event.role,
-                    "kind": event.kind,
-                    "content": event.line(),
-                    "metadata_": event.to_dict(),
-                }
-                new += self._insert_or_ignore(db, table, row)
+                row = message_row(run_id, branch, last + new + 1, key, event)
+                new += insert_or_ignore(db, table, row)
         return new
 
     def events(self, run_id: str, *, after_seq: int = 0, branch: str | None = None) -> Events:
@@ -169,10 +163,11 @@ class SessionManager:
             row = db.execute(query).mappings().first()
             return dict(row) if row else None
 
-    def record_cell(self, run_id: str, branch: str, **values: Any) -> bool:
+    def record_cell(self, run_id: str, branch: str, *, owner: str | None = None, **values: Any) -> bool:
         """Write a finished cell; False when its key is there already."""
         with self.engine.begin() as db:
-            return self._insert_or_ignore(db, AgentCell, {"session_id": run_id, "branch": branch, **values})
+            fence(db, run_id, owner)
+            return insert_or_ignore(db, AgentCell, {"session_id": run_id, "branch": branch, **values})
 
     def cells(self, run_id: str, *, branch: str | None = None) -> Rows:
         """All cells of a run (or of one branch), in order."""
@@ -181,64 +176,6 @@ class SessionManager:
             query = query.where(AgentCell.branch == branch)
         with self.engine.connect() as db:
             return [dict(row) for row in db.execute(query).mappings()]
-
-    # -- requests and inbox -------------------------------------------------------------------
-
-    def open_request(self, run_id: str, branch: str, request_id: str, **values: Any) -> bool:
-        """Write a question before it is asked; False when it is there already."""
-        with self.engine.begin() as db:
-            row = {"id": request_id, "session_id": run_id, "branch": branch, **values}
-            return self._insert_or_ignore(db, AgentRequest, row)
-
-    def requests(self, run_id: str, *, status: str | None = "open") -> Rows:
-        """The run's questions, oldest first."""
-        query = select(AgentRequest.__table__).where(AgentRequest.session_id == run_id)
-        if status:
-            query = query.where(AgentRequest.status == status)
-        with self.engine.connect() as db:
-            return [dict(row) for row in db.execute(query.order_by(AgentRequest.created_at)).mappings()]
-
-    def find_request(self, name: str) -> Row:
-        """The request of that id, or the one open request of the run of that id."""
-        with self.engine.connect() as db:
-            row = db.execute(select(AgentRequest.__table__).where(AgentRequest.id == name)).mappings().first()
-        if row is not None:
-            return dict(row)
-        waiting = self.requests(name)
-        if len(waiting) == 1:
-            return waiting[0]
-        raise RunError(
-            "run.no_request",
-            given=f"{name!r} names no single open request.",
-            have=f"Open requests: {', '.join(row['id'] for row in waiting) or 'none'}.",
-            try_="Name the request, or a run that has exactly one open.",
-        )
-
-    def decide(self, request_id: str, decision: Row, decided_by: str) -> bool:
-        """Write a decision. The first one wins: False when the request is decided already."""
-        values = {"status": "decided", "decision": decision, "decided_by": decided_by, "decided_at": now()}
-        query = update(AgentRequest).where(AgentRequest.id == request_id, AgentRequest.status == "open")
-        with self.engine.begin() as db:
-            return db.execute(query.values(**values)).rowcount == 1
-
-    def send(self, run_id: str, kind: str, payload: Row) -> None:
-        """Put a word into the run's inbox."""
-        with self.engine.begin() as db:
-            db.execute(insert(AgentInbox).values(session_id=run_id, kind=kind, payload=payload, sent_by=_user()))
-
-    def take_inbox(self, run_id: str, *, kind: str | None = None) -> Rows:
-        """Untaken inbox rows (of that kind) in order, marked as taken."""
-        query = select(AgentInbox.__table__).where(AgentInbox.session_id == run_id, AgentInbox.taken_at.is_(None))
-        if kind:
-            query = query.where(AgentInbox.kind == kind)
-        with self.engine.connect() as db:  # nearly always empty: look before a write lock is taken
-            if db.execute(query.limit(1)).first() is None:
-                return []
-        with self.engine.begin() as db:
-            rows = [dict(row) for row in db.execute(query.order_by(AgentInbox.seq)).mappings()]
-            for row in rows:
-                db.execute(update(AgentInbox).where(AgentInbox.seq == row["seq"]).values(taken_at=now()))
-        return rows
 
     # -- artifacts and openings ---------------------------------------------------------------
 
@@ -267,7 +204,7 @@ class SessionManager:
         all runs of the store. The same branch again is the same opening.
         """
         with self.engine.begin() as db:
-            self._insert_or_ignore(db, AgentOpening, {"session_id": run_id, "branch": branch, **values})
+            insert_or_ignore(db, AgentOpening, {"session_id": run_id, "branch": branch, **values})
             query = select(AgentOpening.__table__).where(
                 AgentOpening.source == values["source"], AgentOpening.family == values["family"]
             )
@@ -279,29 +216,3 @@ class SessionManager:
                 if row["session_id"] == run_id and row["branch"] == branch:
                     break
             return count
-
-    def _take_turn(self, db: Any, run_id: str) -> None:
-        """Let no other process number the run's events until this transaction ends."""
-        if self.engine.dialect.name == "sqlite":
-            db.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            db.execute(select(AgentSession.id).where(AgentSession.id == run_id).with_for_update())
-
-    def _insert_or_ignore(self, db: Any, table: Any, row: Row) -> bool:
-        if self.engine.dialect.name == "sqlite":
-            from sqlalchemy.dialects.sqlite import insert as upsert
-        else:
-            from sqlalchemy.dialects.postgresql import insert as upsert  # type: ignore[assignment]
-        return bool(db.execute(upsert(table).values(**row).on_conflict_do_nothing()).rowcount == 1)
-
-
-def recorded(rows: Iterable[Row]) -> Rows:
-    """Only cells that ran to their end."""
-    return [row for row in rows if row["status"] == "ok"]
-
-
-def _user() -> str:
-    try:
-        return os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
-    except (KeyError, OSError):  # no such uid in the password file, as in some containers
-        return str(os.getuid())

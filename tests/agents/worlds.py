@@ -25,7 +25,8 @@ class World:
     """A run context that is real but for the sandbox: cells are written down and answered by `outcome`."""
 
     def __init__(self, approve: str = "never", *, work: Work | None = None, timeout: float = 30.0, **more) -> None:
-        self.events, self.cells, self.spent, self.written, self.reported = [], [], [], [], []
+        self.events, self.cells, self.spent, self.reported = [], [], [], []
+        self.said, self.pending, self.settled = [], {}, []
         self.outcome = more.get("outcome")
         gates = Gates(approve)
         self.context = RunContext(
@@ -33,16 +34,20 @@ class World:
             source=more.get("source") or Source(), trust=Trust(),
             work=work or Work(), gates=gates, emit=self.emit, run_cell=self.run_cell, host_cell=self.host_cell,
             fresh_box=None, describe=self.describe, seal=self.seal, load_frame=None, open_sealed=None,
-            ask=make_ask(gates, self.emit, self.write), save_artifact=None,
+            ask=make_ask(gates, self.settle), save_artifact=None, afford=self.afford,
+            said=lambda: self.said, pending=lambda: self.pending, base={},
             spend=lambda stage, usage: self.spent.append((stage, usage)), write_report=self.write_report,
         )  # fmt: skip
 
     async def emit(self, event, key):
         self.events.append(event)
 
-    async def write(self, request_id, **values):
-        self.written.append(values)
-        return request_id
+    async def settle(self, key, request, decision, by):
+        self.settled.append((request, decision, by))
+        return decision
+
+    async def afford(self, stage, key):
+        pass
 
     async def run_cell(self, code, *, key, kind, into, entered):
         self.cells.append(SimpleNamespace(code=code, key=key, kind=kind, into=list(into), entered=entered))

@@ -1,0 +1,163 @@
+"""The one way in for an answer: widget, magic, command line and REST all decide here, and the first one wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from omc_agent.brief import Brief
+from omc_agent.errors import UsageError
+from omc_agent.overrides import checked
+from omc_agent.request import CLARIFICATION, Decision, Request, words_of
+from omc_agent.sandbox import guard
+from omc_agent.store.records import Row, SessionManager
+
+LISTS = ("coins", "models", "avoid_models", "indicators")
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of an answer.
+
+    Attributes
+    ----------
+    request : dict
+        The row of `agent_requests`, as it is now.
+    first : bool
+        Whether this answer is the one that holds.
+    words, by : str
+        The answer that holds, and whose it is.
+    """
+
+    request: Row
+    first: bool
+    words: str
+    by: str
+
+    def line(self) -> str:
+        """What happened, in one line."""
+        if self.first:
+            return f"{self.request['id']}: {self.words}"
+        return f"{self.request['id']} was decided before: {self.words}, by {self.by}"
+
+
+def decide(store: SessionManager, name: str, decision: Decision, by: str) -> Decided:
+    """Answer the request `name` (its id, or the id of a run with exactly one open).
+
+    Raises
+    ------
+    RunError
+        ``run.no_request`` when there is none.
+    UsageError
+        ``usage.edit`` for code that does not parse, ``usage.override`` or ``usage.value`` for values that cannot be;
+        the request stays open.
+    """
+    row = store.find_request(name)
+    first = False
+    if row["status"] == "open":
+        asked = request_of(row)
+        fitted = _fitted(asked, decision, allowed=_allowed_imports(store, row))
+        kept = fitted.model_copy(update={"sha256": row["sha256"]}).model_dump(exclude_none=True)
+        first = store.decide(row["id"], kept, by)
+        row = store.find_request(row["id"])
+    if row["status"] == "withdrawn":
+        return Decided(row, False, "withdrawn", "a restart")
+    return Decided(row, first, words_of(Decision.model_validate(row["decision"])), str(row["decided_by"]))
+
+
+def request_of(row: Row) -> Request:
+    """The question of a row."""
+    known = {"gate": row["gate"], "stage": row["stage"], "question": ""}
+    return Request.model_validate({**known, **row["payload"]})
+
+
+def _fitted(asked: Request, decision: Decision, *, allowed: list[str]) -> Decision:
+    if decision.type == "reject":
+        return decision
+    if asked.gate == CLARIFICATION:
+        return decision.model_copy(update={"value": _answers(asked, decision.value)})
+    if decision.type == "edit":
+        return _edited(asked, decision, allowed)
+    if asked.gate == "selection" and decision.value not in (None, "", "recommended"):
+        return decision.model_copy(update={"value": _option(asked, str(decision.value))})
+    if asked.gate == "selection":
+        return decision.model_copy(update={"value": asked.default})
+    if asked.gate == "budget" and decision.value not in (None, ""):
+        return decision.model_copy(update={"value": _amount(decision.value)})
+    return decision
+
+
+def _edited(asked: Request, decision: Decision, allowed: list[str]) -> Decision:
+    if asked.gate == "code":
+        if not decision.code or not decision.code.strip():
+            raise UsageError("usage.edit", given="There is no code in the edit.", have="The run still waits.",
+                             try_="Give the whole cell, or reject.")  # fmt: skip
+        refusal = guard.check(decision.code, allowed)
+        if refusal is not None:
+            place = f" (line {refusal.line})" if refusal.line else ""
+            raise UsageError("usage.edit", given=f"The edited code cannot run{place}: {refusal.reason}",
+                             have="The run still waits.", try_="Mend it, or approve the code as it was.")  # fmt: skip
+        return decision
+    if asked.gate == "scope" and decision.plan is not None:
+        if not any(step.get("stage") == "data_retrieval" for step in decision.plan):
+            raise UsageError("usage.edit", given="The edited plan fetches no data.", have="The run still waits.",
+                             try_="Keep the step data_retrieval.")  # fmt: skip
+        return decision
+    if isinstance(decision.value, dict):
+        return decision.model_copy(update={"value": checked(decision.value)})
+    raise UsageError("usage.edit", given=f"Nothing was changed at the gate {asked.gate}.",
+                     have="The run still waits.", try_="Approve it, or say KEY=VALUE.")  # fmt: skip
+
+
+def _answers(asked: Request, value: Any) -> dict[str, str]:
+    """Answers by field: out of a dict, ``field=VALUE`` words, or one plain value for the first question."""
+    fields = {question.field: question for question in asked.questions}
+    given: dict[str, str] = {}
+    if isinstance(value, dict):
+        given = {str(name): str(answer) for name, answer in value.items()}
+    elif value not in (None, ""):
+        words = str(value).split()
+        if all("=" in word for word in words):
+            given = dict(word.split("=", 1) for word in words)
+        elif fields:
+            given = {next(iter(fields)): str(value)}
+    if unknown := sorted(set(given) - set(fields)):
+        raise UsageError("usage.value", given=f"{', '.join(unknown)} was not asked.",
+                         have=f"Asked: {', '.join(fields)}.", try_="%agent answer ID FIELD=VALUE")  # fmt: skip
+    for name, answer in given.items():
+        _check_field(name, answer)
+    return {name: given.get(name) or question.default for name, question in fields.items()}
+
+
+def _check_field(name: str, answer: str) -> None:
+    if name not in Brief.model_fields:
+        return
+    value: Any = [part.strip() for part in answer.split(",")] if name in LISTS else answer
+    try:
+        Brief.model_validate({name: value or None if name in ("start", "end") else value})
+    except ValidationError as error:
+        raise UsageError("usage.value", given=f"{name} cannot be {answer!r}.", have=str(error.errors()[0]["msg"]),
+                         try_="Take one of the options, or a value of that kind.") from None  # fmt: skip
+
+
+def _option(asked: Request, value: str) -> str:
+    names = {option.value for option in asked.options}
+    found = next((name for name in names if value.lower() in (name.lower(), name.lower().replace("_", " "))), None)
+    if found is None:
+        raise UsageError("usage.value", given=f"{value!r} is no candidate.",
+                         have=f"Candidates: {', '.join(sorted(names))}.", try_="Name one of them.")  # fmt: skip
+    return found
+
+
+def _amount(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise UsageError("usage.value", given=f"{value!r} is not a number.", have="The budget is an amount.",
+                         try_="%agent answer ID 2.50") from None  # fmt: skip
+
+
+def _allowed_imports(store: SessionManager, row: Row) -> list[str]:
+    return list(store.read(row["session_id"])["settings"].get("allowed_imports") or [])

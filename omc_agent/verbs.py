@@ -1,0 +1,216 @@
+"""The verbs of ``%agent`` that return at once: look at runs, decide, say, stop, put things into the notebook."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from omc_agent.config import AgentSettings
+from omc_agent.errors import RunError, UsageError
+from omc_agent.flags import Parser, decision_of
+
+HELP = """\
+%%agent [-m MODEL] [-d NAME ...] [--db URL|NAME] [--table NAME] [--target COLUMN] [--approve always|risky|never]
+        [--policy FILE] [--answer-within SECONDS] [--on-timeout park|approve|reject] [--budget USD] [--max-tokens N]
+        [--trials N] [--seed N] [--memory BYTES] [--wall SECONDS] [--out NAME] [--id NAME] [--plan] [--follow ID]
+        [--bg]
+GOAL (one sentence, on the lines below)
+
+%agent list                     runs, newest first
+%agent show ID                  everything a run did (ID.1, ID.2: a branch)
+%agent artifacts ID             the files it left
+%agent attach ID                show it from its beginning, and go on showing it
+%agent resume ID                go on with a parked, stopped or killed run
+%agent stop ID                  stop a run
+%agent approve ID [--rest], reject ID [WHY], answer ID VALUE   decide its open request
+%%agent edit ID                 run the code below in place of the code that waits
+%agent say ID TEXT              tell the agent something; it reads it before its next step
+%agent override ID KEY=VALUE    change something; what it touches is done again
+%agent restart ID --from STAGE [KEY=VALUE ...]   do it again from a stage, on a branch of its own
+%agent cell ID N                put a recorded cell into the notebook
+%agent export ID PATH           as .ipynb, .py or .json
+%agent delete ID                remove it and its files
+%agent doctor                   what is in force on this machine"""
+
+
+class Shown:
+    """HTML with the same as text."""
+
+    def __init__(self, html: str, text: str) -> None:
+        self._html, self._text = html, text
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+class Verbs:
+    """Each method but `call` is a verb.
+
+    Parameters
+    ----------
+    settings : AgentSettings
+        Of the notebook.
+    put_cell : callable
+        Puts text into the notebook as the next cell.
+    """
+
+    def __init__(self, settings: AgentSettings, put_cell: Callable[[str], None]) -> None:
+        self.settings, self._put_cell = settings, put_cell
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The verbs."""
+        return tuple(name for name in vars(cls) if not name.startswith("_") and name not in ("names", "call"))
+
+    def call(self, words: Sequence[str]) -> Any:
+        """Do the verb ``words[0]`` with the other words."""
+        return getattr(self, words[0])(list(words[1:]))
+
+    def help(self, words: list[str]) -> None:
+        """The verbs and flags."""
+        print(HELP)
+
+    def doctor(self, words: list[str]) -> None:
+        """What is in force."""
+        from omc_agent.doctor import examination_text
+
+        print(examination_text(self.settings))
+
+    def list(self, words: list[str]) -> Shown:
+        """Runs, newest first."""
+        from omc_agent.panels import results
+        from omc_agent.result import list_rows
+
+        rows = list_rows(self._store())
+        return Shown(results.run_list_html(rows), results.run_list_text(rows))
+
+    def show(self, words: Sequence[str]) -> Shown:
+        """A run as it looked, or one of its branches."""
+        from omc_agent.panels import results
+
+        events = story_of(self._store(), _first(words, "show"))
+        return Shown(results.show_html(events), results.show_text(events))
+
+    def artifacts(self, words: Sequence[str]) -> Shown:
+        """The files of a run."""
+        from omc_agent.panels import results
+
+        rows = self._store().artifacts(self._known(words, "artifacts"))
+        return Shown(results.artifacts_html(rows), results.artifacts_text(rows))
+
+    def stop(self, words: Sequence[str]) -> None:
+        """Stop a run, whoever drives it."""
+        run_id = self._known(words, "stop")
+        self._store().send(run_id, "stop", {})
+        print(f"{run_id}: stop is asked for")
+
+    def approve(self, words: Sequence[str]) -> None:
+        """Say yes."""
+        self._decide(words, "approve")
+
+    def reject(self, words: Sequence[str]) -> None:
+        """Say no, and why."""
+        self._decide(words, "reject")
+
+    def answer(self, words: Sequence[str]) -> None:
+        """Answer a question, or choose."""
+        if len(words) < 2:
+            raise lacks("answer", "an id and a value")
+        self._decide(words, "answer")
+
+    def say(self, words: Sequence[str]) -> None:
+        """Tell the agent something."""
+        run_id = self._known(words, "say")
+        if len(words) < 2:
+            raise lacks("say", "an id and a text")
+        self._store().send(run_id, "say", {"text": " ".join(words[1:])})
+        print(f"{run_id}: it reads that before its next step")
+
+    def cell(self, words: Sequence[str]) -> None:
+        """Put a recorded cell into the notebook."""
+        run_id = self._known(words, "cell")
+        self._put_cell(code_of(self._store(), run_id, words[1] if len(words) > 1 else ""))
+
+    def delete(self, words: Sequence[str]) -> None:
+        """Remove a run."""
+        run_id = self._known(words, "delete")
+        self._store().delete(run_id)
+        print(f"{run_id}: removed")
+
+    def export(self, words: Sequence[str]) -> None:
+        """Write a run as a notebook, script or JSON."""
+        from omc_agent.result import RunResult
+
+        run_id = self._known(words, "export")
+        if len(words) < 2:
+            raise UsageError("usage.flag", given="export needs a path.", have="", try_="%agent export ID run.ipynb")
+        print(RunResult(self._store(), run_id, self.settings).export(words[1]))
+
+    def _decide(self, words: Sequence[str], kind: str, code: str | None = None) -> None:
+        from omc_agent import face
+        from omc_agent.deciding import decide
+        from omc_agent.store.rows import user_name
+
+        rest = "--rest" in words
+        words = [word for word in words if word != "--rest"]
+        name, text = _first(words, kind), " ".join(words[1:])
+        done = decide(self._store(), name, decision_of(kind, text, code=code, rest=rest), f"{user_name()}, notebook")
+        run_id = done.request["session_id"]
+        hint = "" if face.is_driven(run_id, self.settings) else f"; %agent resume {run_id} goes on"
+        print(f"{done.line()}{hint}")
+
+    def _store(self) -> Any:
+        from omc_agent import face
+
+        return face.orchestrator_for(self.settings).store
+
+    def _known(self, words: Sequence[str], verb: str) -> str:
+        return str(self._store().read(_first(words, verb))["id"])
+
+
+def story_of(store: Any, name: str) -> Sequence[Any]:
+    """The events of a run (its present branch), or of the branch that is named."""
+    run_id, branch = store.find_branch(name)
+    store.read(run_id)
+    return [told.event for told in store.story(run_id, branch)]
+
+
+def code_of(store: Any, run_id: str, number: str) -> str:
+    """The code of a recorded cell.
+
+    Raises
+    ------
+    RunError
+        ``run.not_finished`` when there is none of that number.
+    """
+    cells = {row["n"]: row["code"] for row in store.cells(run_id)}
+    if not number.isdigit() or int(number) not in cells:
+        there = ", ".join(map(str, sorted(cells))) or "none"
+        raise RunError("run.not_finished", given=f"Run {run_id} has no cell {number or 'of no number'}.",
+                       have=f"Its cells: {there}.", try_=f"%agent cell {run_id} N")  # fmt: skip
+    return str(cells[int(number)])
+
+
+def turn_parser(verb: str, parser: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:
+    """``ID [--from STAGE] KEY=VALUE ...``"""
+    parser = parser or Parser(prog=f"%agent {verb}", add_help=False)
+    parser.add_argument("id", help="the run")
+    parser.add_argument("--from", dest="stage", default=None, metavar="STAGE", help="the stage to begin with")
+    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="what to change")
+    return parser
+
+
+def lacks(verb: str, what: str = "an id") -> UsageError:
+    """The error of a verb with too few words."""
+    return UsageError("usage.flag", given=f"%agent {verb} needs {what}.", have="",
+                      try_="%agent list shows the ids.")  # fmt: skip
+
+
+def _first(words: Sequence[str], verb: str) -> str:
+    if not words:
+        raise lacks(verb)
+    return words[0]
