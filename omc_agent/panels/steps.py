@@ -7,6 +7,7 @@ from typing import Any
 
 from omc_agent.events import (
     Act,
+    Branched,
     CellFinished,
     CellStarted,
     ChoiceMade,
@@ -21,6 +22,7 @@ from omc_agent.events import (
 )
 from omc_agent.panels import phrases
 from omc_agent.panels.markup import Piece, clean_html, esc, folded, highlight, indent, picture, plain
+from omc_agent.panels.spine import stage_title
 
 _STATUS = {"memory": "Out of memory", "timeout": "Out of time", "output": "Too much output"}
 WARN, FAULT = ("omc-warn", "!"), ("omc-fault", "✕")
@@ -34,6 +36,16 @@ def reason(event: Reason) -> Piece:
 def said(event: Said) -> Piece:
     """Words of the person."""
     return Piece(f'<p class="omc-step"><b>You:</b> {esc(event.text)}</p>', plain(f"You: {event.text}"))
+
+
+def changed(event: Branched) -> Piece:
+    """What a person changed, from which stage on, and who and when."""
+    told = [f"{phrases.plain_name(key)} {phrases.value(value)}" for key, value in event.overrides.items()]
+    lead = f"{'Changed' if told else 'Done again'} from {stage_title(event.stage)} on"
+    by = f" — by {event.decided_by}, {phrases.clock(event.at)}" if event.decided_by else ""
+    what = f"{': ' if told else ''}{'; '.join(told)}{by}"
+    html = f'<p class="omc-step"><b>{esc(lead)}</b>{esc(what)}</p>'
+    return Piece(html, plain(lead + what))
 
 
 def noticed(text: str, mark: tuple[str, str] = WARN, *, lead: str = "") -> Piece:

@@ -13,6 +13,7 @@ import pytest
 from omc_agent.events import (
     Act,
     ArtifactSaved,
+    Branched,
     BriefRead,
     CandidateScored,
     CellFinished,
@@ -169,6 +170,9 @@ def whole_run() -> list[Event]:
         StageStarted(at=1005.0, stage=leaks, title="Leak test", visit=2),
         LeakTested(at=1005.5, stage=leaks, where="development", cuts=20, columns=26, findings=[]),
         StageFinished(at=1005.6, stage=leaks, status="ok", seconds=0.6, cells=0, visit=2),
+        Branched(
+            at=1005.9, stage=train, new_branch="2", parent="", overrides={"models": ["xgboost"]}, decided_by="ann"
+        ),
         StageStarted(at=1006.0, stage=train, title="Training"),
         Reason(at=1006.0, stage=train, text="Baselines first."),
         RequestOpened(
