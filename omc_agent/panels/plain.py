@@ -18,6 +18,7 @@ from omc_agent.events import (
     StageStarted,
 )
 from omc_agent.panels import phrases, pictures, steps
+from omc_agent.panels.asking import asked
 from omc_agent.panels.cards import ReportCard
 from omc_agent.panels.markup import indent, plain
 from omc_agent.panels.spine import ENDS
@@ -150,11 +151,9 @@ class PlainPanel:
         self._write(f"  {plain(name, 60):<34} {phrases.score(c.get('score')):>7}  {interval}".rstrip() + "\n")
 
     def _on_request_opened(self, event: Any) -> None:
-        verb = "omc-agent decide" if self._shell else "%agent"
-        answer = "answer" if event.gate == "clarification" else "approve"
-        line = f"{verb} {event.request_id} {answer}" if self._shell else f"{verb} {answer} {self.story.run_id}"
         self._asked[event.request_id] = event.question
-        self._say(steps.asked(event, line + (" VALUE" if answer == "answer" else "")).text)
+        name = event.request_id if self._shell else self.story.name_of(event)
+        self._say(asked(event, name, shell=self._shell).text)
 
     def _on_request_decided(self, event: Any) -> None:
         self._say(steps.decided(event, self._asked.pop(event.request_id, "")).text)

@@ -24,6 +24,7 @@ from omc_agent.events import (
     Warned,
 )
 from omc_agent.panels import phrases, steps
+from omc_agent.panels.asking import asked
 from omc_agent.panels.markup import Piece, esc, indent, plain
 from omc_agent.panels.spine import ENDS, MARKS, StageRecord
 from omc_agent.panels.story import Story
@@ -158,9 +159,7 @@ class StageCard:
 
     def _on_request_opened(self, event: RequestOpened) -> None:
         self._opened[event.request_id] = (len(self._pieces), event)
-        run = self.story.run_id
-        verb = f"%agent answer {run} VALUE" if event.gate == "clarification" else f"%agent approve {run}"
-        self._add(steps.asked(event, verb))
+        self._add(asked(event, self.story.name_of(event)))
 
     def _on_request_decided(self, event: RequestDecided) -> None:
         at, opened = self._opened.pop(event.request_id, (None, None))

@@ -116,6 +116,11 @@ class Story:
         """The record of `stage`, a waiting one where it has not begun."""
         return self.stages.get(stage) or StageRecord(stage, stage_title(stage))
 
+    def name_of(self, request: RequestOpened) -> str:
+        """The id by which a person answers: the run's, or the request's own where several are open."""
+        several = self.requests.keys() - {request.request_id}
+        return request.request_id if several or not self.run_id else self.run_id
+
     def brief_sentence(self) -> str:
         """What will be judged on which rows, in one or two sentences."""
         brief = self.brief.brief if self.brief is not None else {}
