@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from omc_agent.events import RequestOpened
-from omc_agent.overrides import KEYS
-from omc_agent.panels import phrases
 from omc_agent.panels.choices import choices, option_label
 from omc_agent.panels.deadline import until
 from omc_agent.panels.effects import plan_piece
+from omc_agent.panels.keys import about, typed
 from omc_agent.panels.markup import Piece, aligned, esc, highlight, indent, plain
 from omc_agent.panels.verbs import Line, verbs
 from omc_agent.request import ClarificationQuestion, Request
@@ -119,12 +118,10 @@ def _options(request: Request) -> Piece:
 def _changes(request: Request) -> Piece:
     if not request.changes:
         return _NOTHING
-    rows = [
-        [str(key), phrases.value(now), KEYS[key].about if key in KEYS else ""] for key, now in request.changes.items()
-    ]
+    rows = [[str(key), typed(key, now) or "none", about(key)] for key, now in request.changes.items()]
     body = "".join(
-        f"<tr><td><code>{esc(key, 80)}</code></td><td>{esc(now, 300)}</td><td>{esc(about)}</td></tr>"
-        for key, now, about in rows
+        f"<tr><td><code>{esc(key, 80)}</code></td><td>{esc(now, 300)}</td><td>{esc(what)}</td></tr>"
+        for key, now, what in rows
     )
     head = "<thead><tr><th>may be changed</th><th>now</th><th>what it is</th></tr></thead>"
     table = f'<table class="omc-wide">{head}<tbody>{body}</tbody></table>'

@@ -11,6 +11,7 @@ from omc_agent.overrides import KEYS, checked
 from omc_agent.panels import controls, phrases
 from omc_agent.panels.asking import shown
 from omc_agent.panels.form import Answer
+from omc_agent.panels.keys import about, typed
 from omc_agent.panels.markup import esc
 from omc_agent.request import Request
 
@@ -20,17 +21,16 @@ class Field:
 
     def __init__(self, key: str, now: Any, changed: Callable[[], object]) -> None:
         self.key, self._now = key, now
-        about = KEYS[key].about if key in KEYS else "a setting of the model: one value, or LOW..HIGH"
         known, kind = (KEYS[key].known, KEYS[key].kind) if key in KEYS else ((), "text")
         label = controls.html(
-            f'<p><b>{esc(phrases.plain_name(key))}</b> <span class="omc-dim">{esc(about)}</span></p>'
+            f'<p><b>{esc(phrases.plain_name(key))}</b> <span class="omc-dim">{esc(about(key))}</span></p>'
         )
         self._boxes: list[tuple[Any, Any]] = []
         self._one: Any = None
         if known and kind == "list":
             field = self._tick(known)
         else:
-            field = self._one = self._single(about, known)
+            field = self._one = self._single(known)
         self._start = self._raw()
         for widget in [box for _, box in self._boxes] or [self._one]:
             widget.observe(lambda _: changed(), names="value")
@@ -56,18 +56,19 @@ class Field:
 
     def _tick(self, known: tuple[str, ...]) -> Widget:
         held = list(self._now or [])
-        about = phrases.plain_name(self.key)
         for value in [*known, *(value for value in held if value not in known)]:
-            box = controls.check(phrases.model_name(value), f"{about}: {value}", value=value in held)
+            box = controls.check(
+                phrases.model_name(value), f"{phrases.plain_name(self.key)}: {value}", value=value in held
+            )
             self._boxes.append((value, box))
         return controls.row(*(box for _, box in self._boxes))
 
-    def _single(self, about: str, known: tuple[str, ...]) -> Widget:
+    def _single(self, known: tuple[str, ...]) -> Widget:
         if known:
             extra = [] if self._now in known else [self._now]
             options = [(phrases.metric(v) if v else "none", v) for v in (*extra, *known)]
-            return controls.dropdown(about, options, self._now)
-        return controls.text(about, _typed(self.key, self._now))
+            return controls.dropdown(about(self.key), options, self._now)
+        return controls.text(about(self.key), typed(self.key, self._now))
 
     def _raw(self) -> Any:
         if self._one is not None:
@@ -127,12 +128,3 @@ class Fields:
         """Put all back."""
         for field in self._fields:
             field.reset()
-
-
-def _typed(key: str, now: Any) -> str:
-    """A present value as a person types it."""
-    if now in (None, "", []):
-        return ""
-    if isinstance(now, (list, tuple)):
-        return f"{now[0]}..{now[1]}" if key not in KEYS and len(now) == 2 else ", ".join(map(str, now))
-    return str(now)

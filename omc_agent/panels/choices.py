@@ -1,4 +1,4 @@
-"""The candidates that a person chooses among, side by side: score, time, how well it can be read, for and against."""
+"""The candidates that a person chooses among, side by side: score, time, how well it can be read, what is for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _READS = {
     "gradient_boosting": "low: many small trees",
     "xgboost": "low: many small trees",
 }
-_HEAD = ("model", "score", "interval", "folds", "fit", "predict", "can be read", "for and against")
+_HEAD = ("model", "score", "interval", "folds", "fit", "predict", "can be read")
 _RIGHT = frozenset({"score", "folds", "fit", "predict"})
 
 
@@ -33,13 +33,15 @@ def choices(request: Request) -> Piece:
     if not rows:
         return Piece("", "")
     heads = {**{name: name for name in _HEAD}, "score": phrases.metric(metric or "score")}
+    if best_baseline(ordered, metric) is not None:
+        heads["interval"] = "interval, and the best baseline"
     shown = [name for name in _HEAD if any(row[name] for row in rows)]
     pictured = _pictures(ordered, metric)
     top = "".join(f"<th{' class=omc-r' if name in _RIGHT else ''}>{esc(heads[name])}</th>" for name in shown)
     top = top.replace("class=omc-r", 'class="omc-r"')
     body = "".join(_row(row, shown, drawn) for row, drawn in zip(rows, pictured, strict=True))
     table = f'<table class="omc-wide omc-choices"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
-    text = "\n".join(_line(row, shown, heads) for row in rows)
+    text = "\n".join(_line(row, shown) for row in rows)
     return Piece(f'<div class="omc-scroll">{table}</div>', text)
 
 
@@ -60,17 +62,19 @@ def _texts(c: Candidate, option: Option | None, default: str | None) -> dict[str
         "model": f"{name} (recommended)" if c.get("name") == default else name,
         "score": phrases.score(c.get("score")),
         "interval": pictures.interval_words(c.get("low"), c.get("high")),
-        "folds": str(len(folds)) if isinstance(folds, (list, tuple)) else str(folds or ""),
+        "folds": str(len(folds) or "") if isinstance(folds, (list, tuple)) else str(folds or ""),
         "fit": _seconds(c.get("fit_seconds")),
         "predict": _seconds(c.get("predict_seconds")),
         "can be read": str(c.get("interpretability") or _READS.get(str(c.get("model")), "")),
-        "for and against": said,
+        "said": said,
     }
 
 
 def _seconds(value: Any) -> str:
     found = phrases.number(value)
-    return "" if found is None else phrases.duration(found)
+    if found is None:
+        return ""
+    return f"{1000 * found:.0f} ms" if 0 < found < 0.1 else phrases.duration(found)
 
 
 def _pictures(ordered: Sequence[Candidate], metric: str) -> list[str]:
@@ -82,18 +86,23 @@ def _pictures(ordered: Sequence[Candidate], metric: str) -> list[str]:
 def _row(row: dict[str, Any], shown: Sequence[str], drawn: str) -> str:
     cells = []
     for name in shown:
-        css = ' class="omc-r"' if name in _RIGHT else ""
-        if name == "for and against":
-            inner = "<br>".join(esc(text, 400) for text in row[name])
-        elif name == "interval":
-            inner = f'{drawn}<span class="omc-range">{esc(row[name])}</span>'
-        else:
-            inner = esc(row[name], 200)
+        inner = esc(row[name], 200)
+        if name == "interval":
+            inner = f'{drawn}<span class="omc-range">{inner}</span>'
         strong = name == "model" and "(recommended)" in row[name]
-        cells.append(f"<td{css}>{f'<b>{inner}</b>' if strong else inner}</td>")
-    return f"<tr>{''.join(cells)}</tr>"
+        cells.append(f"<td{_css(name)}>{f'<b>{inner}</b>' if strong else inner}</td>")
+    first = f"<tr>{''.join(cells)}</tr>"
+    if not row["said"]:
+        return first
+    told = "<br>".join(esc(text, 400) for text in row["said"])
+    more = f'<tr class="omc-more"><td colspan="{len(shown)}">{told}</td></tr>'
+    return first.replace("<tr>", '<tr class="omc-has-more">', 1) + more
 
 
-def _line(row: dict[str, Any], shown: Sequence[str], heads: dict[str, str]) -> str:
-    facts = [f"{heads[name]} {row[name]}" for name in shown[1:] if name != "for and against" and row[name]]
-    return plain("\n".join([f"{row['model']}: {', '.join(facts)}", *(indent(t) for t in row["for and against"])]))
+def _css(name: str) -> str:
+    return ' class="omc-r"' if name in _RIGHT else ""
+
+
+def _line(row: dict[str, Any], shown: Sequence[str]) -> str:
+    facts = [f"{name} {row[name]}" for name in shown[1:] if row[name]]
+    return plain("\n".join([f"{row['model']}: {', '.join(facts)}", *(indent(t) for t in row["said"])]))

@@ -50,13 +50,13 @@ def html(source: str = "", css: str = "") -> HTML:
 
 def text(names: str, value: str = "", *, hint: str = "", css: str = "") -> Text:
     """A field of one line; `names` says what belongs into it, for a pointer and a screen reader."""
-    layout = Layout(width="auto", flex="1 1 240px")
+    layout = Layout(width="auto", min_width="200px", flex="1 1 auto")
     return _ready(Text(value=value, placeholder=hint or names, tooltip=names, layout=layout), css)
 
 
 def area(names: str, value: str, *, rows: int, css: str = "") -> Textarea:
     """A field of several lines."""
-    layout = Layout(width="100%", height="auto")
+    layout = Layout(width="auto", height="auto")
     return _ready(Textarea(value=value, rows=rows, tooltip=names, placeholder=names, layout=layout), css)
 
 

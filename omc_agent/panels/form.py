@@ -98,7 +98,7 @@ class BudgetForm:
     def __init__(self, request: Request) -> None:
         found = phrases.number(str(request.default or "").lstrip("$"))
         self._limit = controls.text("New limit", "" if found is None else f"{found:g}", css="omc-limit")
-        self._limit.description = "New limit"
+        self._limit.description, self._limit.style.description_width = "New limit", "initial"
         self.box = controls.column(controls.row(self._limit))
 
     def approves(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from omc_agent.events import RequestOpened
-from omc_agent.panels import phrases
+from omc_agent.panels.keys import typed
 from omc_agent.panels.markup import plain
 from omc_agent.request import CLARIFICATION
 
@@ -44,8 +44,7 @@ def verbs(event: RequestOpened, name: str, *, shell: bool = False) -> list[Line]
 
 def _changes(event: RequestOpened, say: Callable[[str, str], str], shell: bool) -> list[Line]:
     if event.gate == "code":
-        below = "" if shell else " (with the edited code below it)"
-        return [Line("edit", say("edit", "") + below)]
+        return [Line("edit" if shell else "edit, with the code below it", say("edit", ""))]
     lines = []
     if event.gate == "selection":
         others = [o.get("value") for o in event.request.get("options") or [] if o.get("value") != _default(event)]
@@ -76,7 +75,7 @@ def _answers(event: RequestOpened) -> str:
 
 
 def _pair(key: Any, now: Any) -> str:
-    shown = phrases.value(now).replace(", ", ",") if now not in (None, "", []) else "VALUE"
+    shown = typed(str(key), now).replace(", ", ",") or "VALUE"
     return _word(f"{key}={shown}")
 
 

@@ -27,11 +27,12 @@ def test_question_context_and_effect_are_said_in_html_and_text(requests, gate):
 @pytest.mark.parametrize(
     ("gate", "parts"),
     [
-        ("code", ["bars", "%agent approve 7f3a", "%agent approve 7f3a --rest", "%%agent edit 7f3a (with the edited",
+        ("code", ["bars", "%agent approve 7f3a", "%agent approve 7f3a --rest", "edit, with the code below it",
+                  "%%agent edit 7f3a",
                   "%agent reject 7f3a WHY"]),
         ("scope", ["Features", "Lags and RSI.", "18,411 rows, 26 columns, about 6 s", "%agent approve 7f3a"]),
         ("features", ["indicators", "rsi, macd", "indicators to use", "%agent answer 7f3a indicators=rsi,macd"]),
-        ("models", ["models", "algorithms to try", "5"]),
+        ("models", ["models", "algorithms to try", "5", "2..8", "LOW..HIGH"]),
         ("selection", ["logistic regression (recommended)", "0.497 to 0.537", "For: simplest", "Against: linear",
                        "last direction (baseline)", "high: coefficients", "%agent answer 7f3a xgboost",
                        "%agent answer 7f3a trials=8", "%agent reject 7f3a WHY"]),
