@@ -71,6 +71,7 @@ class ChangeRow:
         sign = '<span class="omc-sign">✕</span><span class="omc-alt"> </span>'
         self._told.value = f'<p class="omc-fault">{sign}{esc(text, 2_000)}</p>'
         self._free()
+        self.open(True)
 
     def accepted(self) -> None:
         """The changes are being done."""

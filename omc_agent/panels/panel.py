@@ -19,6 +19,7 @@ from omc_agent.events import (
     RequestOpened,
     RunFinished,
     RunStarted,
+    Said,
     StageFinished,
     VerdictCalled,
 )
@@ -141,7 +142,9 @@ class Panel:
         return f"omc-{self.run_id}-{key}"
 
     def _take(self, event: Event) -> None:
-        stage = event.stage or self.story.current
+        # Words that come between two stages stand where the work stood last.
+        last = next(reversed(self.story.stages), "") if isinstance(event, Said) else ""
+        stage = event.stage or self.story.current or last
         ended = self.story.finished is not None
         self.story.handle(event)
         if isinstance(event, Branched):

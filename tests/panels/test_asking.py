@@ -1,5 +1,7 @@
 """Open requests as plain cards and a terminal show them."""
 
+import re
+
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given
@@ -10,6 +12,7 @@ from omc_agent.panels import PlainPanel, steps
 from omc_agent.panels.asking import asked
 from omc_agent.panels.deadline import countdown, until
 from omc_agent.panels.effects import step_effect
+from omc_agent.panels.style import style_block
 
 GATES = ("code", "scope", "features", "models", "selection", "clarification", "budget")
 
@@ -95,6 +98,30 @@ def test_a_countdown_never_shows_less_than_nothing(left, then):
 @given(st.dictionaries(st.sampled_from(["rows", "columns", "fits", "minutes", "usd"]), st.none() | st.floats()))
 def test_a_step_tells_any_effect(step):
     assert isinstance(step_effect(step), str)
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_hostile_requests_become_no_tags(requests, gate):
+    evil = "<script>x</script><img src=x onerror=x>'\""
+
+    def spoil(found, key=""):
+        if isinstance(found, dict):
+            return {k: spoil(v, k) for k, v in found.items()}
+        if isinstance(found, list):
+            return [spoil(each, key) for each in found]
+        return found + evil if isinstance(found, str) and key not in ("gate", "metric") else found
+
+    soup = BeautifulSoup(asked(requests(gate, request=spoil(requests(gate).request)), "7f3a").html, "html.parser")
+    tags = soup.find_all(True)
+    assert not {"script", "img"} & {tag.name for tag in tags}
+    assert {name for tag in tags for name in tag.attrs} <= {"class", "style", "colspan"}
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_the_sheet_knows_every_class_of_a_request(requests, gate):
+    soup = BeautifulSoup(asked(requests(gate), "7f3a").html, "html.parser")
+    used = {name for tag in soup.find_all(True) for name in tag.get("class", [])}
+    assert used - set(re.findall(r"\.(omc-[\w-]+)", style_block())) <= {"omc-step"}
 
 
 def test_a_saved_notebook_shows_the_open_request_and_then_the_decision(requests, made, shown):

@@ -8,6 +8,7 @@ from omc_agent.events import (
     RequestOpened,
     RunFinished,
     RunStarted,
+    Said,
     StageFinished,
     StageStarted,
 )
@@ -160,3 +161,13 @@ def test_a_terminal_hears_of_a_resume_in_one_line_and_of_a_change(made):
     assert text.count("Goal:") == 1
     assert "Run 7f3a goes on · offline\n" in text
     assert f"\n{LINE}\n" in text
+
+
+def test_words_between_two_stages_stand_where_the_work_stood_last(made, shown):
+    panel = Panel(shown, interactive=True, run_id="7f3a")
+    done = StageFinished(stage="data_retrieval", status="ok", seconds=1.0, cells=0)
+    start = StageStarted(stage="data_retrieval", title="Data")
+    for event in [*made.opening(), start, done, Said(text="go on")]:
+        panel.handle(event)
+    panel.close()
+    assert "You: go on" in shown.last("data_retrieval", "text/plain")
