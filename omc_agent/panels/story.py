@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
-from omc_agent.brief import parse_duration
 from omc_agent.events import (
     ArtifactSaved,
     Branched,
@@ -30,6 +28,7 @@ from omc_agent.events import (
 )
 from omc_agent.overrides import split_by_home
 from omc_agent.panels import phrases
+from omc_agent.panels.brief_words import assumed_words, sealed_words, span_words
 from omc_agent.panels.spine import DONE, StageRecord, is_redone, stage_title
 
 # After these a run that had ended is under way again.
@@ -123,35 +122,13 @@ class Story:
 
     def brief_sentence(self) -> str:
         """What will be judged on which rows, in one or two sentences."""
-        brief = self.brief.brief if self.brief is not None else {}
-        sealed = self.sealed
-        if sealed is None:
-            parts = [phrases.span(brief.get("start"), _last_moment(brief.get("end")))] if brief.get("start") else []
-            parts += [f"judged by {phrases.metric(self.metric())}"] if brief.get("task") != "analysis" else []
-            said = ", ".join(parts)
-            return f"{said[:1].upper()}{said[1:]}." if said else ""
-        rows = phrases.count(sealed.rows + sealed.development_rows, "bar")
-        kept = phrases.length(sealed.start, sealed.end) or phrases.count(sealed.rows, "bar")
-        verb = "is" if kept.startswith("1 ") else "are"
-        until = (
-            f"The last {kept} {verb} sealed until scoring."
-            if self.verdict is None
-            else (f"The last {kept} {'was' if verb == 'is' else 'were'} sealed until scoring.")
-        )
-        return f"{rows}, {phrases.span(sealed.development_start, sealed.end)}. {until}"
+        if self.sealed is not None:
+            return sealed_words(self.sealed, opened=self.verdict is not None)
+        return span_words(self.brief.brief if self.brief is not None else {}, self.metric())
 
     def assumed_sentence(self) -> str:
         """What was taken by default, and which words of the goal were not used."""
-        if self.brief is None:
-            return ""
-        brief = self.brief.brief
-        # An exploration predicts nothing, so what it would have predicted is no assumption.
-        idle = {"target", "metric", "horizon"} if brief.get("task") == "analysis" else set()
-        assumed = [name for name in brief.get("assumed") or [] if name not in idle]
-        taken = [_assumption(str(n), brief[n]) for n in assumed if brief.get(n) not in (None, [])]
-        unread = ", ".join(f"“{word}”" for word in brief.get("unread") or [])
-        first = f"Assumed: {', '.join(taken)}. " if taken else "Nothing was assumed. "
-        return first + (f"Not used of the goal: {unread}." if unread else "Nothing in the goal was left unread.")
+        return assumed_words(self.brief.brief) if self.brief is not None else ""
 
     def _on_run_started(self, event: RunStarted) -> None:
         # A run that is resumed starts again: what the new process does not say, the first one said.
@@ -246,25 +223,3 @@ class Story:
         for record in self.stages.values():
             if record.status == "now":
                 record.status = "failed" if event.status == "failed" else "waiting"
-
-
-def _last_moment(end: Any) -> Any:
-    """The end of a brief is exclusive: a span up to midnight ends on the day before."""
-    found = phrases.moment(end)
-    return end if found is None else (found - timedelta(minutes=1)).isoformat()
-
-
-def _assumption(name: str, value: Any) -> str:
-    if name == "metric":
-        return f"{phrases.metric(value)} as the metric"
-    if name == "horizon":
-        value = _spoken_horizon(str(value))
-    shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"{phrases.plain_name(name)} {shown}"
-
-
-def _spoken_horizon(text: str) -> str:
-    try:
-        return phrases.duration(parse_duration(text).total_seconds())
-    except ValueError:
-        return text
