@@ -10,7 +10,7 @@ from urllib.parse import quote
 from omc_agent.events import ArtifactSaved
 from omc_agent.panels import phrases, steps
 from omc_agent.panels.candidates import candidates_html, candidates_text
-from omc_agent.panels.markup import esc, indent, plain
+from omc_agent.panels.markup import Piece, esc, indent, plain
 from omc_agent.panels.story import Story
 from omc_agent.panels.verdict import verdict_html, verdict_text
 
@@ -30,6 +30,11 @@ class Card(Protocol):
         ...
 
 
+def emptied(text: str) -> Piece:
+    """What a card shows whose content no longer holds, until there is new."""
+    return Piece(f'<div class="omc-card"><p class="omc-dim omc-small">{esc(text)}</p></div>', text)
+
+
 class CandidatesCard:
     """All candidates, scored by walk-forward."""
 
@@ -38,6 +43,8 @@ class CandidatesCard:
 
     def html(self, now: float | None) -> str:
         """The card."""
+        if not self.story.candidates:
+            return emptied("The candidates are scored again.").html
         chosen, options = self._options()
         table = candidates_html(self.story.candidates, chosen, **options)
         head = f'<h4>Candidates</h4><span class="omc-right">{esc(self._spent())}</span>'
@@ -45,6 +52,8 @@ class CandidatesCard:
 
     def text(self, now: float | None) -> str:
         """The same for a terminal."""
+        if not self.story.candidates:
+            return emptied("The candidates are scored again.").text
         chosen, options = self._options()
         table = candidates_text(self.story.candidates, chosen, **options)
         return f"Candidates · {self._spent()}\n{indent(table)}"
@@ -77,13 +86,17 @@ class VerdictCard:
     def html(self, now: float | None) -> str:
         """The card."""
         called = self.story.verdict
-        inner = verdict_html(called.verdict, called.headline, called.sentence) if called else ""
+        if called is None:
+            return emptied("The verdict is called again.").html
+        inner = verdict_html(called.verdict, called.headline, called.sentence)
         return f'<div class="omc-card omc-verdict">{inner}</div>'
 
     def text(self, now: float | None) -> str:
         """The same for a terminal."""
         called = self.story.verdict
-        return verdict_text(called.verdict, called.headline, called.sentence) if called else ""
+        if called is None:
+            return emptied("The verdict is called again.").text
+        return verdict_text(called.verdict, called.headline, called.sentence)
 
 
 class ReportCard:
@@ -97,6 +110,8 @@ class ReportCard:
 
     def html(self, now: float | None) -> str:
         """The card."""
+        if self.story.goes_on:
+            return emptied("The run goes on.").html
         how = self._how()
         top = steps.noticed(how[1], how[0], lead=how[2]).html if how else ""
         comma = '<span class="omc-alt">, </span>'
@@ -114,6 +129,8 @@ class ReportCard:
 
     def text(self, now: float | None) -> str:
         """The same for a terminal."""
+        if self.story.goes_on:
+            return emptied("The run goes on.").text
         how, place = self._how(), self._place()
         top = [steps.noticed(how[1], how[0], lead=how[2]).text] if how else []
         named, plots = _to_name(self.story.artifacts)

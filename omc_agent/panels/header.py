@@ -6,7 +6,8 @@ from typing import Any
 
 from omc_agent.panels import phrases, steps
 from omc_agent.panels.markup import esc, plain
-from omc_agent.panels.story import ENDS, MARKS, StageRecord, Story
+from omc_agent.panels.spine import ENDS, MARKS, StageRecord
+from omc_agent.panels.story import Story
 from omc_agent.panels.style import style_block
 
 
@@ -28,6 +29,7 @@ class HeaderCard:
         told = f'<p>{esc(brief)} <span class="omc-dim">{esc(assumed)}</span></p>' if brief or assumed else ""
         notes = f'<p class="omc-dim omc-small">{esc(self._notes())}</p>' if self._notes() else ""
         warned = "".join(steps.warned(event).html for event in story.notices)
+        warned += "".join(steps.changed(event).html for event in story.changes)
         body = f'<div class="omc-head">{head}{live}</div>{goal}{told}{notes}{warned}{plan_html(story, now)}'
         return f'<div class="omc-card omc-header">{style_block()}{body}</div>'
 
@@ -38,6 +40,7 @@ class HeaderCard:
         goal = f"Goal: {story.started.goal}" if story.started else ""
         told = f"{story.brief_sentence()} {story.assumed_sentence()}".strip()
         warned = [steps.warned(event).text for event in story.notices]
+        warned += [steps.changed(event).text for event in story.changes]
         lines = [title, live_line(story, now), goal, told, self._notes(), *warned, plan_text(story, now)]
         return plain("\n".join(line for line in lines if line))
 
@@ -46,7 +49,8 @@ class HeaderCard:
         if started is None:
             return [f"run {self.story.run_id}"]
         model = "offline model" if started.model == "offline" else started.model
-        branch = [f"branch {started.branch}"] if started.branch else []
+        named = self.story.changes[-1].new_branch if self.story.changes else started.branch
+        branch = [f"branch {named}"] if named else []
         held = [self.story.isolation.title] if self.story.isolation is not None else []
         return [f"run {started.run_id}", *branch, model, *held]
 

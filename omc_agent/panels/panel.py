@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from omc_agent.events import (
+    Branched,
     CandidateScored,
     ChoiceMade,
     Event,
@@ -18,25 +19,36 @@ from omc_agent.events import (
     RequestOpened,
     RunFinished,
     RunStarted,
+    Said,
     StageFinished,
     VerdictCalled,
 )
 from omc_agent.panels.cards import CandidatesCard, Card, Link, ReportCard, VerdictCard
 from omc_agent.panels.header import HeaderCard
+from omc_agent.panels.spine import is_redone
 from omc_agent.panels.stage import StageCard
 from omc_agent.panels.story import Story
 
 PACE = 0.15
 BYTES_A_SECOND = 4e6
 
-_AT_ONCE = (RunStarted, StageFinished, RunFinished, RequestOpened, RequestDecided)
+_AT_ONCE = (RunStarted, Branched, StageFinished, RunFinished, RequestDecided)
 _HEADER_KINDS = frozenset(
     {"run_started", "brief_read", "plan_made", "holdout_sealed", "stage_started", "stage_finished"}
-    | {"request_opened", "request_decided", "verdict_called", "run_finished"}
+    | {"request_opened", "request_decided", "verdict_called", "run_finished", "branched"}
 )
 _STAGE_KINDS = frozenset(
     {"stage_started", "stage_finished", "reason", "act", "observe", "cell_started", "cell_finished", "progressed"}
-    | {"warned", "leak_tested", "holdout_sealed", "request_opened", "request_decided", "choice_made", "said"}
+    | {
+        "warned",
+        "leak_tested",
+        "holdout_sealed",
+        "request_opened",
+        "request_decided",
+        "choice_made",
+        "said",
+        "branched",
+    }
 )
 
 
@@ -90,7 +102,9 @@ class Panel:
     def handle(self, event: Event) -> None:
         """Take in one event and publish what is due."""
         self._take(event)
-        self.flush(force=isinstance(event, _AT_ONCE))
+        # What a policy decides in the same moment carries no request, and is shown once, with its decision.
+        asks = isinstance(event, RequestOpened) and bool(event.request)
+        self.flush(force=asks or isinstance(event, _AT_ONCE))
 
     def replay(self, events: Iterable[Event]) -> None:
         """Take in the events so far, then publish each card once."""
@@ -128,15 +142,21 @@ class Panel:
         return f"omc-{self.run_id}-{key}"
 
     def _take(self, event: Event) -> None:
-        stage = event.stage or self.story.current
+        # Words that come between two stages stand where the work stood last.
+        last = next(reversed(self.story.stages), "") if isinstance(event, Said) else ""
+        stage = event.stage or self.story.current or last
+        ended = self.story.finished is not None
         self.story.handle(event)
+        if isinstance(event, Branched):
+            self._branch(event.stage)
+        if ended and self.story.finished is None:
+            self._forget("report")
         if event.kind in _HEADER_KINDS or (event.kind == "warned" and not stage):
             self._mark("header")
         # A stage that was passed over without beginning has nothing to show.
         passed = getattr(event, "status", "") == "skipped" and f"stage-{stage}" not in self._cards
         if event.kind in _STAGE_KINDS and stage and not passed:
-            card = self._card(f"stage-{stage}", lambda: StageCard(self.story, stage))
-            assert isinstance(card, StageCard)
+            card = cast(StageCard, self._card(f"stage-{stage}", lambda: StageCard(self.story, stage)))
             card.handle(event)
         if isinstance(event, (CandidateScored, ChoiceMade)) and self.story.candidates:
             self._card("candidates", lambda: CandidatesCard(self.story))
@@ -152,6 +172,25 @@ class Panel:
             self._cards[key] = make()
         self._dirty.add(key)
         return self._cards[key]
+
+    def _branch(self, start: str) -> None:
+        """Begin anew the cards of what is done again, each in its place."""
+        for key in [key for key in self._cards if key.startswith("stage-")]:
+            stage = key.removeprefix("stage-")
+            if is_redone(stage, start) and self._forget(key):
+                self._cards[key] = StageCard(self.story, stage, again=True)
+        for key, gone in (("candidates", not self.story.candidates), ("verdict", self.story.verdict is None)):
+            if gone:
+                self._forget(key)
+
+    def _forget(self, key: str) -> bool:
+        """Mark a card whose content no longer holds; True where it is on the page, so that it must be kept."""
+        if key in self._cards and key in self._next:
+            self._dirty.add(key)
+            return True
+        self._cards.pop(key, None)
+        self._dirty.discard(key)
+        return False
 
     def _mark(self, key: str) -> None:
         self._card(key, lambda: HeaderCard(self.story, show_goal=self._show_goal))

@@ -171,6 +171,31 @@ def from_epoch(seconds: Any) -> datetime | None:
     return None if found is None or not 0 <= found < 253_402_300_800 else datetime.fromtimestamp(found, tz=UTC)
 
 
+def clock(seconds: Any) -> str:
+    """A moment as the clock shows it, UTC.
+
+    Examples
+    --------
+    >>> clock(1_725_633_120)
+    '14:32 UTC'
+    """
+    at = from_epoch(seconds)
+    return NOT_KNOWN if at is None else f"{at:%H:%M} UTC"
+
+
+def value(found: Any) -> str:
+    """A setting's value: a list by commas, nothing as ``none``.
+
+    Examples
+    --------
+    >>> value(["rsi", "macd"]), value(None), value(0.05)
+    ('rsi, macd', 'none', '0.05')
+    """
+    if isinstance(found, (list, tuple)):
+        return ", ".join(map(str, found)) or "none"
+    return "none" if found in (None, "") else str(found)
+
+
 def span(start: Any, end: Any) -> str:
     """Two ISO 8601 times as a span of days, or of minutes where it lies within one day (UTC).
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from omc_agent.events import (
+    Branched,
     BriefRead,
     CandidateScored,
     CellFinished,
@@ -17,9 +18,11 @@ from omc_agent.events import (
     StageStarted,
 )
 from omc_agent.panels import phrases, pictures, steps
+from omc_agent.panels.asking import asked
 from omc_agent.panels.cards import ReportCard
 from omc_agent.panels.markup import indent, plain
-from omc_agent.panels.story import ENDS, Story
+from omc_agent.panels.spine import ENDS
+from omc_agent.panels.story import Story
 from omc_agent.panels.verdict import verdict_text
 
 WIDTH = 100
@@ -41,7 +44,7 @@ class PlainPanel:
     def __init__(self, write: Callable[[str], object], *, out: str = "", shell: bool = False) -> None:
         self.story = Story()
         self._write, self._out, self._shell = write, out, shell
-        self._planned = False
+        self._planned = self._started = False
         self._failed = self._verdict = ""
         self._asked: dict[str, str] = {}
 
@@ -72,10 +75,19 @@ class PlainPanel:
         self._write("\n".join(lines) + "\n")
 
     def _on_run_started(self, event: Any) -> None:
-        self._say(" · ".join(p for p in (f"Run {event.run_id}", event.model) if p), deep=False)
+        goes_on = " goes on" if self._started else ""
+        self._say(" · ".join(p for p in (f"Run {event.run_id}{goes_on}", event.model) if p), deep=False)
+        if goes_on:
+            return
+        self._started = True
         self._say(f"Goal: {event.goal}")
         if event.model_note:
             self._say(event.model_note)
+
+    def _on_branched(self, event: Branched) -> None:
+        self._verdict = ""
+        self._asked.clear()
+        self._say("\n" + steps.changed(event).text, deep=False)
 
     def _on_isolation_known(self, event: Any) -> None:
         self._say(event.note)
@@ -139,11 +151,9 @@ class PlainPanel:
         self._write(f"  {plain(name, 60):<34} {phrases.score(c.get('score')):>7}  {interval}".rstrip() + "\n")
 
     def _on_request_opened(self, event: Any) -> None:
-        verb = "omc-agent decide" if self._shell else "%agent"
-        answer = "answer" if event.gate == "clarification" else "approve"
-        line = f"{verb} {event.request_id} {answer}" if self._shell else f"{verb} {answer} {self.story.run_id}"
         self._asked[event.request_id] = event.question
-        self._say(steps.asked(event, line + (" VALUE" if answer == "answer" else "")).text)
+        name = event.request_id if self._shell else self.story.name_of(event)
+        self._say(asked(event, name, shell=self._shell).text)
 
     def _on_request_decided(self, event: Any) -> None:
         self._say(steps.decided(event, self._asked.pop(event.request_id, "")).text)

@@ -7,6 +7,7 @@ from typing import Any
 
 from omc_agent.events import (
     Act,
+    Branched,
     CellFinished,
     CellStarted,
     ChoiceMade,
@@ -23,17 +24,23 @@ from omc_agent.events import (
     Warned,
 )
 from omc_agent.panels import phrases, steps
+from omc_agent.panels.asking import asked
 from omc_agent.panels.markup import Piece, esc, indent, plain
-from omc_agent.panels.story import ENDS, MARKS, StageRecord, Story
+from omc_agent.panels.spine import ENDS, MARKS, StageRecord
+from omc_agent.panels.story import Story
 
 MAX_CARD = 8_000_000
 
 
 class StageCard:
-    """One stage over all its visits. Each step is rendered once, when it comes."""
+    """One stage over all its visits on one branch; `again` says that an earlier branch had done it.
 
-    def __init__(self, story: Story, stage: str) -> None:
+    Each step is rendered once, when it comes.
+    """
+
+    def __init__(self, story: Story, stage: str, *, again: bool = False) -> None:
         self.story, self.stage = story, stage
+        self._again = again
         self._pieces: list[Piece] = []
         self._opened: dict[str, tuple[int, RequestOpened]] = {}
         self._running: CellStarted | None = None
@@ -84,7 +91,7 @@ class StageCard:
         if record.status == "now":
             return "running"
         if record.status == "waiting":
-            return "not finished"
+            return "to be done again" if self._again else "not finished"
         parts = [ENDS[record.status]] if record.status in ENDS else []
         parts += [f"{phrases.ordinal(record.visit)} round"] if record.visit > 1 else []
         parts += [phrases.count(record.cells, "cell")] if record.cells else []
@@ -97,7 +104,11 @@ class StageCard:
         self._size += len(piece.html)
         self._pieces.append(piece)
 
+    def _on_branched(self, event: Branched) -> None:
+        self._add(steps.changed(event))
+
     def _on_stage_started(self, event: StageStarted) -> None:
+        self._again = False
         self._finding = self._doing = ""
         self._warned = False
         self._running = self._act = None
@@ -148,9 +159,7 @@ class StageCard:
 
     def _on_request_opened(self, event: RequestOpened) -> None:
         self._opened[event.request_id] = (len(self._pieces), event)
-        run = self.story.run_id
-        verb = f"%agent answer {run} VALUE" if event.gate == "clarification" else f"%agent approve {run}"
-        self._add(steps.asked(event, verb))
+        self._add(asked(event, self.story.name_of(event)))
 
     def _on_request_decided(self, event: RequestDecided) -> None:
         at, opened = self._opened.pop(event.request_id, (None, None))

@@ -7,6 +7,7 @@ from typing import Any
 
 from omc_agent.events import (
     Act,
+    Branched,
     CellFinished,
     CellStarted,
     ChoiceMade,
@@ -15,12 +16,12 @@ from omc_agent.events import (
     Observe,
     Reason,
     RequestDecided,
-    RequestOpened,
     Said,
     Warned,
 )
 from omc_agent.panels import phrases
 from omc_agent.panels.markup import Piece, clean_html, esc, folded, highlight, indent, picture, plain
+from omc_agent.panels.spine import stage_title
 
 _STATUS = {"memory": "Out of memory", "timeout": "Out of time", "output": "Too much output"}
 WARN, FAULT = ("omc-warn", "!"), ("omc-fault", "✕")
@@ -34,6 +35,16 @@ def reason(event: Reason) -> Piece:
 def said(event: Said) -> Piece:
     """Words of the person."""
     return Piece(f'<p class="omc-step"><b>You:</b> {esc(event.text)}</p>', plain(f"You: {event.text}"))
+
+
+def changed(event: Branched) -> Piece:
+    """What a person changed, from which stage on, and who and when."""
+    told = [f"{phrases.plain_name(key)} {phrases.value(value)}" for key, value in event.overrides.items()]
+    lead = f"{'Changed' if told else 'Done again'} from {stage_title(event.stage)} on"
+    by = f" — by {event.decided_by}, {phrases.clock(event.at)}" if event.decided_by else ""
+    what = f"{': ' if told else ''}{'; '.join(told)}{by}"
+    html = f'<p class="omc-step"><b>{esc(lead)}</b>{esc(what)}</p>'
+    return Piece(html, plain(lead + what))
 
 
 def noticed(text: str, mark: tuple[str, str] = WARN, *, lead: str = "") -> Piece:
@@ -194,28 +205,16 @@ def _finding(found: Mapping[str, Any], total: int, at: str) -> str:
     return f"{text} {why}".rstrip()
 
 
-def asked(event: RequestOpened, verb: str) -> Piece:
-    """An open question with its effect, its options, and `verb`, the line to type where no button works."""
-    options = " / ".join(event.options)
-    extra = [f"Options: {options}."] if options else []
-    extra += [f"If nobody answers: {event.default}."] if event.default else []
-    html = (
-        f'<div class="omc-step omc-gate"><h4>{esc(event.question)}</h4>'
-        + (f"<p>{esc(event.effect)}</p>" if event.effect else "")
-        + f'<p class="omc-dim omc-small">{esc(" ".join(extra))} To answer without a button, type '
-        f"<code>{esc(verb)}</code>.</p></div>"
-    )
-    lines = [f"? {event.question}", event.effect, *extra, f"Type: {verb}"]
-    return Piece(html, plain("\n".join(line for line in lines if line)))
-
-
 def decided(event: RequestDecided, question: str) -> Piece:
-    """The question in short, the answer, and who gave it."""
+    """The question in short, the answer, who gave it and when, and why."""
     lead = f"{question or event.gate}"
     said = phrases.model_name(event.decision) if event.gate == "selection" else event.decision
-    by = f"{said}, by {event.decided_by}" if event.decided_by else said
-    # By default says it all: the default was stated with the question.
-    why = f": {event.why}" if event.why and event.decided_by != "default" else "."
+    # A policy decides at once; when a person did is news, as is when the time was up.
+    when = "" if event.decided_by in ("policy", "default") else f", {phrases.clock(event.at)}"
+    by = f"{said}, by {event.decided_by}{when}" if event.decided_by else said
+    # By default says it all: the default was stated with the question. A rejection says its reason itself.
+    told = event.why and event.decided_by != "default" and event.why not in event.decision
+    why = f": {event.why}" if told else "."
     html = f'<p class="omc-step"><b>{esc(lead)}</b> {esc(by + why)}</p>'
     return Piece(html, plain(f"{lead} {by}{why}"))
 

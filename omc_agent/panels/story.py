@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from omc_agent.brief import parse_duration
 from omc_agent.events import (
     ArtifactSaved,
+    Branched,
     BriefRead,
     CandidateScored,
     ChoiceMade,
@@ -27,24 +26,13 @@ from omc_agent.events import (
     VerdictCalled,
     Warned,
 )
+from omc_agent.overrides import split_by_home
 from omc_agent.panels import phrases
+from omc_agent.panels.brief_words import assumed_words, sealed_words, span_words
+from omc_agent.panels.spine import DONE, StageRecord, is_redone, stage_title
 
-DONE = frozenset({"ok", "skipped"})
-MARKS = {"ok": "✓", "now": "●", "waiting": "○", "failed": "✕", "skipped": "–", "back": "↺"}
-ENDS = {"failed": "failed", "skipped": "skipped", "back": "sent back"}
-
-
-@dataclass
-class StageRecord:
-    """One stage: `status` is waiting, now, ok, failed, skipped or back; `seconds` adds up all visits."""
-
-    stage: str
-    title: str
-    status: str = "waiting"
-    visit: int = 0
-    seconds: float = 0.0
-    cells: int = 0
-    since: float = 0.0
+# After these a run that had ended is under way again.
+_GOES_ON = (RunStarted, Branched, StageStarted, RequestOpened)
 
 
 @dataclass
@@ -66,13 +54,18 @@ class Story:
     artifacts: list[ArtifactSaved] = field(default_factory=list)
     requests: dict[str, RequestOpened] = field(default_factory=dict)
     notices: list[Warned] = field(default_factory=list)
+    changes: list[Branched] = field(default_factory=list)
     finished: RunFinished | None = None
+    goes_on: bool = False
     usd: float | None = None
     last_at: float = 0.0
+    _left_open: dict[str, RequestOpened] = field(default_factory=dict)
 
     def handle(self, event: Event) -> None:
         """Take in one event; a kind that changes no fact is passed over."""
         self.last_at = max(self.last_at, event.at)
+        if self.finished is not None and isinstance(event, _GOES_ON):
+            self.finished, self.goes_on = None, True
         act: Callable[[Any], None] | None = getattr(self, f"_on_{event.kind}", None)
         if act is not None:
             act(event)
@@ -122,40 +115,50 @@ class Story:
         """The record of `stage`, a waiting one where it has not begun."""
         return self.stages.get(stage) or StageRecord(stage, stage_title(stage))
 
+    def name_of(self, request: RequestOpened) -> str:
+        """The id by which a person answers: the run's, or the request's own where several are open."""
+        several = self.requests.keys() - {request.request_id}
+        return request.request_id if several or not self.run_id else self.run_id
+
     def brief_sentence(self) -> str:
         """What will be judged on which rows, in one or two sentences."""
-        brief = self.brief.brief if self.brief is not None else {}
-        sealed = self.sealed
-        if sealed is None:
-            parts = [phrases.span(brief.get("start"), _last_moment(brief.get("end")))] if brief.get("start") else []
-            parts += [f"judged by {phrases.metric(self.metric())}"] if brief.get("task") != "analysis" else []
-            said = ", ".join(parts)
-            return f"{said[:1].upper()}{said[1:]}." if said else ""
-        rows = phrases.count(sealed.rows + sealed.development_rows, "bar")
-        kept = phrases.length(sealed.start, sealed.end) or phrases.count(sealed.rows, "bar")
-        verb = "is" if kept.startswith("1 ") else "are"
-        until = (
-            f"The last {kept} {verb} sealed until scoring."
-            if self.verdict is None
-            else (f"The last {kept} {'was' if verb == 'is' else 'were'} sealed until scoring.")
-        )
-        return f"{rows}, {phrases.span(sealed.development_start, sealed.end)}. {until}"
+        if self.sealed is not None:
+            return sealed_words(self.sealed, opened=self.verdict is not None)
+        return span_words(self.brief.brief if self.brief is not None else {}, self.metric())
 
     def assumed_sentence(self) -> str:
         """What was taken by default, and which words of the goal were not used."""
-        if self.brief is None:
-            return ""
-        brief = self.brief.brief
-        # An exploration predicts nothing, so what it would have predicted is no assumption.
-        idle = {"target", "metric", "horizon"} if brief.get("task") == "analysis" else set()
-        assumed = [name for name in brief.get("assumed") or [] if name not in idle]
-        taken = [_assumption(str(n), brief[n]) for n in assumed if brief.get(n) not in (None, [])]
-        unread = ", ".join(f"“{word}”" for word in brief.get("unread") or [])
-        first = f"Assumed: {', '.join(taken)}. " if taken else "Nothing was assumed. "
-        return first + (f"Not used of the goal: {unread}." if unread else "Nothing in the goal was left unread.")
+        return assumed_words(self.brief.brief) if self.brief is not None else ""
 
     def _on_run_started(self, event: RunStarted) -> None:
-        self.started, self.run_id, self.finished = event, event.run_id, None
+        # A run that is resumed starts again: what the new process does not say, the first one said.
+        before = self.started
+        if before is not None:
+            event = replace(event, goal=event.goal or before.goal, model_note=event.model_note or before.model_note)
+        self.started, self.run_id = event, event.run_id
+        # What a parked run had asked is still open; what was decided meanwhile comes as an event.
+        self.requests, self._left_open = {**self._left_open, **self.requests}, {}
+
+    def _on_branched(self, event: Branched) -> None:
+        self.changes.append(event)
+        self.current, self.progress, self.artifacts = "", None, []
+        self.requests, self._left_open = {}, {}
+        self.stages = {name: r for name, r in self.stages.items() if not is_redone(name, event.stage)}
+        if is_redone("data_retrieval", event.stage):
+            self.sealed = None
+        if is_redone("model_training", event.stage):
+            self.candidates = []
+        if is_redone("selection", event.stage):
+            self.choice = None
+        if is_redone("scoring", event.stage):
+            self.verdict = None
+        self._change_brief(event)
+
+    def _change_brief(self, event: Branched) -> None:
+        changed = split_by_home(event.overrides)[0]
+        if self.brief is not None and changed:
+            assumed = [name for name in self.brief.brief.get("assumed") or [] if name not in changed]
+            self.brief = replace(self.brief, brief={**self.brief.brief, **changed, "assumed": assumed})
 
     def _on_brief_read(self, event: BriefRead) -> None:
         self.brief = event
@@ -205,54 +208,18 @@ class Story:
 
     def _on_request_decided(self, event: RequestDecided) -> None:
         self.requests.pop(event.request_id, None)
+        self._left_open.pop(event.request_id, None)
 
     def _on_warned(self, event: Warned) -> None:
         if not (event.stage or self.current):
             self.notices.append(event)
 
     def _on_run_finished(self, event: RunFinished) -> None:
-        self.finished = event
+        self.finished, self.goes_on = event, False
         self.current = ""
         self.usd = phrases.number(event.cost.get("usd")) if event.cost else self.usd
-        self.requests.clear()
+        self._left_open.update(self.requests)
+        self.requests = {}
         for record in self.stages.values():
             if record.status == "now":
                 record.status = "failed" if event.status == "failed" else "waiting"
-
-
-_TITLES = {
-    "data_retrieval": "Data",
-    "data_analysis": "Analysis",
-    "feature_engineering": "Features",
-    "model_training": "Training",
-    "model_evaluation": "Evaluation",
-    "hyperparameter_tuning": "Tuning",
-    "reporting": "Report",
-}
-
-
-def stage_title(stage: str) -> str:
-    """A stage's name as a title, where no event gave one."""
-    return _TITLES.get(stage) or stage.replace("_", " ").capitalize()
-
-
-def _last_moment(end: Any) -> Any:
-    """The end of a brief is exclusive: a span up to midnight ends on the day before."""
-    found = phrases.moment(end)
-    return end if found is None else (found - timedelta(minutes=1)).isoformat()
-
-
-def _assumption(name: str, value: Any) -> str:
-    if name == "metric":
-        return f"{phrases.metric(value)} as the metric"
-    if name == "horizon":
-        value = _spoken_horizon(str(value))
-    shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"{phrases.plain_name(name)} {shown}"
-
-
-def _spoken_horizon(text: str) -> str:
-    try:
-        return phrases.duration(parse_duration(text).total_seconds())
-    except ValueError:
-        return text

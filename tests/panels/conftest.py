@@ -13,6 +13,7 @@ import pytest
 from omc_agent.events import (
     Act,
     ArtifactSaved,
+    Branched,
     BriefRead,
     CandidateScored,
     CellFinished,
@@ -169,6 +170,9 @@ def whole_run() -> list[Event]:
         StageStarted(at=1005.0, stage=leaks, title="Leak test", visit=2),
         LeakTested(at=1005.5, stage=leaks, where="development", cuts=20, columns=26, findings=[]),
         StageFinished(at=1005.6, stage=leaks, status="ok", seconds=0.6, cells=0, visit=2),
+        Branched(
+            at=1005.9, stage=train, new_branch="2", parent="", overrides={"models": ["xgboost"]}, decided_by="ann"
+        ),
         StageStarted(at=1006.0, stage=train, title="Training"),
         Reason(at=1006.0, stage=train, text="Baselines first."),
         RequestOpened(
@@ -201,6 +205,69 @@ def whole_run() -> list[Event]:
     ]
 
 
+def requests_by_gate() -> dict[str, dict[str, Any]]:
+    """The fields of a request for each gate."""
+    told = {"context": "The data offer it.", "effect": "About 9 s, $0.00."}
+    plan = [
+        {"stage": "data_analysis", "title": "Analysis", "detail": "Look at the bars.", "rows": 18411},
+        {"stage": "feature_engineering", "title": "Features", "detail": "Lags and RSI.", "rows": 18411,
+         "columns": 26, "minutes": 0.1},
+        {"stage": "model_training", "title": "Training", "detail": "Four models.", "fits": 20, "minutes": 0.2},
+    ]  # fmt: skip
+    scored = [
+        {**candidate("last_direction", 0.503, baseline=True), "folds": []},
+        {**candidate("logistic_regression", 0.517), "folds": [0.51] * 5, "predict_seconds": 0.01},
+        {**candidate("xgboost", 0.519), "folds": [0.52] * 5, "predict_seconds": 0.02},
+    ]
+    options = [
+        {"value": "logistic_regression", "pros": ["simplest"], "cons": ["linear"]},
+        {"value": "xgboost", "pros": ["non-linear"], "cons": ["within noise"]},
+    ]
+    questions = [
+        {"field": "coins", "question": "Which coin?", "context": "Both are there.", "options": ["ETH", "BTC"],
+         "default": "BTC"},
+        {"field": "horizon", "question": "How far ahead?", "options": ["PT1H", "PT4H"], "default": "PT1H"},
+    ]  # fmt: skip
+    return {
+        "code": {**told, "question": "Run this code?", "code": "for bar in bars:\n    print(bar)", "rest": True},
+        "scope": {**told, "question": "Is this the plan?", "plan": plan},
+        "features": {
+            **told,
+            "question": "Make these features?",
+            "plan": plan[1:2],
+            "changes": {"indicators": ["rsi", "macd"], "lags": [1, 3], "drop": []},
+        },
+        "models": {
+            **told,
+            "question": "Train these models?",
+            "changes": {"models": ["xgboost"], "metric": "roc_auc", "folds": 5, "xgboost.max_depth": [2, 8]},
+            "rest": True,
+        },
+        "selection": {
+            **told,
+            "question": "Which one goes to scoring?",
+            "options": options,
+            "default": "logistic_regression",
+            "candidates": scored,
+            "changes": {"trials": 8},
+        },
+        "clarification": {**told, "question": "A few questions before the plan", "questions": questions},
+        "budget": {**told, "question": "Go on past the budget?", "default": "0.5"},
+    }
+
+
+def opened(gate: str, **values: Any) -> RequestOpened:
+    """A request of `gate` that is open."""
+    stages = {"code": "data_analysis", "scope": "planning", "features": "feature_engineering",
+              "models": "model_training"}  # fmt: skip
+    fields = requests_by_gate()[gate]
+    stage = stages.get(gate, gate)
+    request = {"gate": gate, "stage": stage, **fields, **values.pop("request", {})}
+    return RequestOpened(
+        stage=stage, request_id=f"q-{gate}", gate=gate, question=fields["question"], request=request, **values
+    )
+
+
 class Shown:
     """A publish function that remembers."""
 
@@ -226,3 +293,9 @@ def made() -> SimpleNamespace:
     return SimpleNamespace(
         whole_run=whole_run, opening=opening, leak=leak, candidate=candidate, png=png, verdict=VERDICT, note=NOTE
     )
+
+
+@pytest.fixture
+def requests() -> Any:
+    """``requests(gate)`` is an open request of that gate."""
+    return opened

@@ -68,3 +68,7 @@ def test_the_goal_is_repeated_only_where_no_cell_shows_it(made):
     story = story_of(made.opening())
     assert "Goal:" not in HeaderCard(story).html(None)
     assert "Goal:" in HeaderCard(story, show_goal=True).html(None)
+
+
+def test_before_the_brief_nothing_is_said_of_it(made):
+    assert "udged by" not in HeaderCard(story_of(made.opening()[:1])).text(None)

@@ -2,7 +2,9 @@
 
 import pytest
 
-from omc_agent.events import RequestOpened, RunFinished, StageFinished, StageStarted
+from omc_agent.events import Branched, RequestDecided, RequestOpened, RunFinished, StageFinished, StageStarted
+from omc_agent.overrides import KEYS
+from omc_agent.panels.controls import within
 from omc_agent.panels.live import VIEW, Strip, answer_while_busy
 
 
@@ -92,3 +94,128 @@ def test_a_click_is_routed_past_a_busy_thread_only_where_the_kernel_can():
     Widget.comm = object()
     answer_while_busy(Widget())
     assert not hasattr(Widget.comm, "_reply_subshell_for")
+
+
+class Wishes(list):
+    """What was handed on."""
+
+    def __call__(self, *wish):
+        self.append(wish)
+
+
+@pytest.fixture
+def wishes():
+    return Wishes()
+
+
+@pytest.fixture
+def asking(shown, clock, wishes):
+    strip = Strip(shown, run_id="7f3a", stop=lambda: None, decide=wishes, send=wishes, clock=clock)
+    yield strip
+    strip.close()
+
+
+def find(strip, css):
+    return next(widget for widget in within(strip.box) if css in widget._dom_classes)
+
+
+def test_a_question_has_its_row_until_it_is_decided(asking, requests, wishes):
+    asking.handle(requests("code"))
+    row = asking.rows["q-code"]
+    assert row.box in asking.box.children
+    find(asking, "omc-yes").click()
+    assert wishes[0][0] == "q-code"
+    asking.refuse("q-code", "It does not parse.")
+    assert "It does not parse." in row._complaint.value
+    asking.refuse("q-other", "nobody hears")
+    asking.handle(RequestDecided(request_id="q-code", gate="code", decision="approved", decided_by="ann"))
+    assert asking.rows == {}
+    assert row.box not in asking.box.children
+    assert row.box.comm is None
+
+
+def test_what_a_policy_decides_makes_no_row(asking):
+    asking.handle(RequestOpened(stage="s", request_id="q", gate="code", question="Run it?"))
+    assert asking.rows == {}
+
+
+def test_without_anybody_to_decide_there_is_no_row_and_no_change_button(strip, requests):
+    strip.handle(requests("code"))
+    assert strip.rows == {}
+    assert not [w for w in within(strip.box) if "omc-change" in w._dom_classes]
+
+
+def test_a_replay_makes_rows_only_for_what_is_open_at_its_end(asking, requests):
+    decided = RequestDecided(request_id="q-code", gate="code", decision="approved", decided_by="ann")
+    asking.replay([requests("code"), decided, requests("budget")])
+    assert list(asking.rows) == ["q-budget"]
+
+
+def test_asked_again_after_a_resume_the_row_keeps_what_was_typed(asking, requests, clock):
+    asking.handle(requests("code", deadline=1010.0))
+    row = asking.rows["q-code"]
+    asking.handle(requests("code", deadline=1300.0))
+    assert asking.rows["q-code"] is row
+    asking.tick()
+    assert "in 5:00 it parks" in row._foot.value
+    asking.handle(requests("code", request={"code": "other()"}))
+    assert asking.rows["q-code"] is not row
+
+
+def test_rows_go_when_the_run_parks_and_come_back_when_it_is_resumed(asking, requests, made):
+    asking.handle(requests("scope"))
+    asking.handle(RunFinished(status="parked", seconds=1.0))
+    assert asking.rows == {}
+    asking.handle(made.opening()[0])
+    assert list(asking.rows) == ["q-scope"]
+    asking.handle(Branched(stage="planning", new_branch="2", parent=""))
+    assert asking.rows == {}
+
+
+def test_closing_the_strip_closes_its_rows(asking, requests):
+    asking.handle(requests("selection"))
+    everything = within(asking.box)
+    asking.close()
+    assert all(widget.comm is None for widget in everything)
+    asking.handle(requests("code"))
+    asking.refuse_override("late")
+    asking.tick()
+    assert asking.rows == {}
+
+
+def test_words_to_the_agent_are_handed_on(asking, wishes):
+    row = find(asking, "omc-asking")
+    assert row.layout.display == "none"
+    find(asking, "omc-change").click()
+    assert row.layout.display is None
+    find(asking, "omc-send").click()
+    find(asking, "omc-say").value = " Leave out DOGE. "
+    find(asking, "omc-send").click()
+    assert wishes == [("say", {"text": "Leave out DOGE."})]
+    assert find(asking, "omc-say").value == ""
+
+
+def test_changes_are_handed_on_refused_and_accepted(asking, wishes):
+    words, change = find(asking, "omc-words"), find(asking, "omc-override")
+    words.value = "nothing=1"
+    change.click()
+    assert wishes == []
+    assert "nothing" in asking._change._told.value
+    words.value = "indicators=rsi, macd trials = 9"
+    change.click()
+    change.click()
+    assert wishes == [("override", {"words": ["indicators=rsi,macd", "trials=9"]})]
+    assert change.disabled
+    asking.refuse_override("The run is <over>.")
+    assert "The run is &lt;over&gt;." in asking._change._told.value
+    assert not change.disabled
+    change.click()
+    asking.handle(Branched(stage="data_analysis", new_branch="2", parent=""))
+    assert words.value == ""
+    assert not asking._change.is_open()
+
+
+def test_all_keys_that_can_be_changed_are_listed(asking):
+    words = " ".join(w.value for w in within(asking.box) if type(w).__name__ == "HTML")
+    for key in KEYS:
+        assert f"<code>{key}</code>" in words
