@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from omc_agent.brief import Brief
 from omc_agent.errors import UsageError
-from omc_agent.overrides import checked
+from omc_agent.overrides import checked, parse_overrides
 from omc_agent.request import CLARIFICATION, Decision, Request, words_of
 from omc_agent.sandbox import guard
 from omc_agent.store.records import Row, SessionManager
@@ -80,6 +80,9 @@ def _fitted(asked: Request, decision: Decision, *, allowed: list[str]) -> Decisi
         return decision.model_copy(update={"value": _answers(asked, decision.value)})
     if decision.type == "edit":
         return _edited(asked, decision, allowed)
+    if asked.changes and "=" in str(decision.value or ""):  # typed in a line, as an answer
+        words = str(decision.value).split()
+        return decision.model_copy(update={"type": "edit", "value": parse_overrides(words)})
     if asked.gate == "selection" and decision.value not in (None, "", "recommended"):
         return decision.model_copy(update={"value": _option(asked, str(decision.value))})
     if asked.gate == "selection":

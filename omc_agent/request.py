@@ -159,7 +159,7 @@ def digest(text: str) -> str:
     Examples
     --------
     >>> digest("x = 1")[:12]
-    '96aae4bf1b0d'
+    '8ff436def145'
     """
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -221,7 +221,9 @@ class Session:
             model = await asyncio.to_thread(open_chat_model, self.settings.chat())
         async with AsyncExitStack() as stack:
             path = self.shared.home / "checkpoints.db"
-            saver = await stack.enter_async_context(open_checkpoints(path, synchronous=self.settings.synchronous))
+            saver = await stack.enter_async_context(
+                open_checkpoints(path, synchronous=self.settings.synchronous, before=self.ledger.flush)
+            )
             graph = build_graph(model, saver)
             if self._turn is not None:
                 await self._branch_off(graph, self._turn)

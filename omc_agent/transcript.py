@@ -57,8 +57,8 @@ class Transcript:
             self._open(started.run_id if started is not None else "")
         if self._panel is not None:
             self._panel.replay(events)
-        for event in events if self._strip is not None else []:
-            self._strip.handle(event)
+        if self._strip is not None:
+            self._strip.replay(events)
 
     def tick(self, usd: float) -> None:
         """Move the clocks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from omc_agent.events import Branched
 from omc_agent.panels import phrases, steps
 from omc_agent.panels.markup import esc, plain
 from omc_agent.panels.spine import ENDS, MARKS, StageRecord
@@ -49,7 +50,8 @@ class HeaderCard:
         if started is None:
             return [f"run {self.story.run_id}"]
         model = "offline model" if started.model == "offline" else started.model
-        named = self.story.changes[-1].new_branch if self.story.changes else started.branch
+        branches = [c.new_branch for c in self.story.changes if isinstance(c, Branched)]
+        named = branches[-1] if branches else started.branch
         branch = [f"branch {named}"] if named else []
         held = [self.story.isolation.title] if self.story.isolation is not None else []
         return [f"run {started.run_id}", *branch, model, *held]

@@ -15,6 +15,7 @@ from omc_agent.events import (
     CandidateScored,
     ChoiceMade,
     Event,
+    Overridden,
     RequestDecided,
     RequestOpened,
     RunFinished,
@@ -35,7 +36,7 @@ BYTES_A_SECOND = 4e6
 _AT_ONCE = (RunStarted, Branched, StageFinished, RunFinished, RequestDecided)
 _HEADER_KINDS = frozenset(
     {"run_started", "brief_read", "plan_made", "holdout_sealed", "stage_started", "stage_finished"}
-    | {"request_opened", "request_decided", "verdict_called", "run_finished", "branched"}
+    | {"request_opened", "request_decided", "verdict_called", "run_finished", "branched", "overridden"}
 )
 _STAGE_KINDS = frozenset(
     {"stage_started", "stage_finished", "reason", "act", "observe", "cell_started", "cell_finished", "progressed"}
@@ -48,6 +49,7 @@ _STAGE_KINDS = frozenset(
         "choice_made",
         "said",
         "branched",
+        "overridden",
     }
 )
 
@@ -143,8 +145,8 @@ class Panel:
 
     def _take(self, event: Event) -> None:
         # Words that come between two stages stand where the work stood last.
-        last = next(reversed(self.story.stages), "") if isinstance(event, Said) else ""
-        stage = event.stage or self.story.current or last
+        last = next(reversed(self.story.stages), "") if isinstance(event, (Said, Overridden)) else ""
+        stage = ("" if isinstance(event, Overridden) else event.stage) or self.story.current or last
         ended = self.story.finished is not None
         self.story.handle(event)
         if isinstance(event, Branched):

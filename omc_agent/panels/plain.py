@@ -13,6 +13,7 @@ from omc_agent.events import (
     CellFinished,
     Event,
     Observe,
+    Overridden,
     Reason,
     StageFinished,
     StageStarted,
@@ -88,6 +89,9 @@ class PlainPanel:
         self._verdict = ""
         self._asked.clear()
         self._say("\n" + steps.changed(event).text, deep=False)
+
+    def _on_overridden(self, event: Overridden) -> None:
+        self._say(steps.changed(event).text)
 
     def _on_isolation_known(self, event: Any) -> None:
         self._say(event.note)

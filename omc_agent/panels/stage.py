@@ -15,6 +15,7 @@ from omc_agent.events import (
     HoldoutSealed,
     LeakTested,
     Observe,
+    Overridden,
     Progressed,
     Reason,
     RequestDecided,
@@ -105,6 +106,9 @@ class StageCard:
         self._pieces.append(piece)
 
     def _on_branched(self, event: Branched) -> None:
+        self._add(steps.changed(event))
+
+    def _on_overridden(self, event: Overridden) -> None:
         self._add(steps.changed(event))
 
     def _on_stage_started(self, event: StageStarted) -> None:

@@ -14,6 +14,7 @@ from omc_agent.events import (
     HoldoutSealed,
     LeakTested,
     Observe,
+    Overridden,
     Reason,
     RequestDecided,
     Said,
@@ -37,7 +38,7 @@ def said(event: Said) -> Piece:
     return Piece(f'<p class="omc-step"><b>You:</b> {esc(event.text)}</p>', plain(f"You: {event.text}"))
 
 
-def changed(event: Branched) -> Piece:
+def changed(event: Branched | Overridden) -> Piece:
     """What a person changed, from which stage on, and who and when."""
     told = [f"{phrases.plain_name(key)} {phrases.value(value)}" for key, value in event.overrides.items()]
     lead = f"{'Changed' if told else 'Done again'} from {stage_title(event.stage)} on"
@@ -210,7 +211,7 @@ def decided(event: RequestDecided, question: str) -> Piece:
     lead = f"{question or event.gate}"
     said = phrases.model_name(event.decision) if event.gate == "selection" else event.decision
     # A policy decides at once; when a person did is news, as is when the time was up.
-    when = "" if event.decided_by in ("policy", "default") else f", {phrases.clock(event.at)}"
+    when = "" if event.decided_by.startswith(("policy", "default")) else f", {phrases.clock(event.at)}"
     by = f"{said}, by {event.decided_by}{when}" if event.decided_by else said
     # By default says it all: the default was stated with the question. A rejection says its reason itself.
     told = event.why and event.decided_by != "default" and event.why not in event.decision

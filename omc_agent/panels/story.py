@@ -15,6 +15,7 @@ from omc_agent.events import (
     Event,
     HoldoutSealed,
     IsolationKnown,
+    Overridden,
     PlanMade,
     Progressed,
     RequestDecided,
@@ -54,7 +55,7 @@ class Story:
     artifacts: list[ArtifactSaved] = field(default_factory=list)
     requests: dict[str, RequestOpened] = field(default_factory=dict)
     notices: list[Warned] = field(default_factory=list)
-    changes: list[Branched] = field(default_factory=list)
+    changes: list[Branched | Overridden] = field(default_factory=list)
     finished: RunFinished | None = None
     goes_on: bool = False
     usd: float | None = None
@@ -154,7 +155,11 @@ class Story:
             self.verdict = None
         self._change_brief(event)
 
-    def _change_brief(self, event: Branched) -> None:
+    def _on_overridden(self, event: Overridden) -> None:
+        self.changes.append(event)
+        self._change_brief(event)
+
+    def _change_brief(self, event: Branched | Overridden) -> None:
         changed = split_by_home(event.overrides)[0]
         if self.brief is not None and changed:
             assumed = [name for name in self.brief.brief.get("assumed") or [] if name not in changed]

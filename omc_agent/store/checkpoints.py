@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from omc_agent.store.database import BUSY_TIMEOUT_MS
 
 
+class Checkpoints(AsyncSqliteSaver):
+    """A saver that first lets be written what led to a checkpoint: a step that counts as done is never entered again,
+    so what it told must be on disk before it counts.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, before: Callable[[], Awaitable[None]] | None = None) -> None:
+        super().__init__(connection)
+        self._before = before
+
+    async def aput(self, *args: Any, **values: Any) -> RunnableConfig:
+        """As in the base class."""
+        if self._before is not None:
+            await self._before()
+        return await super().aput(*args, **values)
+
+    async def aput_writes(self, *args: Any, **values: Any) -> None:
+        """As in the base class."""
+        if self._before is not None:
+            await self._before()
+        await super().aput_writes(*args, **values)
+
+
 @asynccontextmanager
-async def open_checkpoints(path: Path, *, synchronous: str = "FULL") -> AsyncIterator[AsyncSqliteSaver]:
+async def open_checkpoints(
+    path: Path, *, synchronous: str = "FULL", before: Callable[[], Awaitable[None]] | None = None
+) -> AsyncIterator[Checkpoints]:
     """A saver that belongs to the running loop.
 
     Parameters
@@ -22,12 +48,14 @@ async def open_checkpoints(path: Path, *, synchronous: str = "FULL") -> AsyncIte
         The file; made when it is missing.
     synchronous : str
         SQLite's pragma, FULL or NORMAL.
+    before : callable, optional
+        Awaited before each checkpoint.
     """
     async with aiosqlite.connect(path) as connection:
         await connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         await connection.execute("PRAGMA journal_mode=WAL")
         await connection.execute(f"PRAGMA synchronous={synchronous}")
-        saver = AsyncSqliteSaver(connection)
+        saver = Checkpoints(connection, before)
         await saver.setup()
         yield saver
 

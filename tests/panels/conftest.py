@@ -24,6 +24,7 @@ from omc_agent.events import (
     IsolationKnown,
     LeakTested,
     Observe,
+    Overridden,
     PlanMade,
     Progressed,
     Reason,
@@ -179,6 +180,7 @@ def whole_run() -> list[Event]:
             at=1006.1, stage=train, request_id="q1", gate="models", question="Train them?", options=["yes"]
         ),
         RequestDecided(at=1006.2, stage=train, request_id="q1", gate="models", decision="approve", decided_by="you"),
+        Overridden(at=1006.25, stage="hyperparameter_tuning", overrides={"trials": 2}, decided_by="ann"),
         Progressed(at=1006.3, stage=train, done=1, total=3, text="fold 1 of 5"),
         CandidateScored(at=1006.4, stage=train, candidate=candidate("last_direction", 0.503, baseline=True)),
         CandidateScored(at=1006.5, stage=train, candidate=candidate("logistic_regression", 0.517)),
