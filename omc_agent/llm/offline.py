@@ -19,7 +19,8 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from omc_agent.llm.playbook import Move, Situation, next_move
+from omc_agent.llm.playbook import next_move
+from omc_agent.llm.situation import Move, Situation
 
 _FACTS = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
 
