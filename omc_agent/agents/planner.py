@@ -17,16 +17,7 @@ from omc_agent.agents.middleware import StageState
 from omc_agent.agents.toolbox import cell_key
 from omc_agent.brief import Brief, PlanStep
 from omc_agent.events import BriefRead, PlanMade, Progressed
-
-
-class Question(BaseModel):
-    """What a person should be asked about the goal; `default` is taken when nobody answers."""
-
-    field: str
-    question: str
-    context: str = Field("", description="what the data offers")
-    options: list[str] = Field(default_factory=list)
-    default: str
+from omc_agent.request import ClarificationQuestion
 
 
 class _BriefArguments(Brief):
@@ -34,7 +25,7 @@ class _BriefArguments(Brief):
     model_config = ConfigDict(extra="ignore")
 
     notes: list[str] = Field(default_factory=list, description="plain sentences: what was taken how")
-    questions: list[Question] = Field(default_factory=list, max_length=3)
+    questions: list[ClarificationQuestion] = Field(default_factory=list, max_length=3)
 
 
 class _PlanArguments(BaseModel):

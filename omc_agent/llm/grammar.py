@@ -21,15 +21,17 @@ from omc_agent.llm.choices import (
     settle_models,
 )
 from omc_agent.llm.coin_reader import default_coins, nearest, read_coins
-from omc_agent.llm.draft import Draft, Question
+from omc_agent.llm.draft import Draft
+from omc_agent.llm.questions import settle_questions
 from omc_agent.llm.spans import Market, Span
 from omc_agent.llm.table_reader import read_column, read_table
 from omc_agent.llm.target_reader import Cues, read_cues, read_target, settle_task
 from omc_agent.llm.threshold_reader import given_threshold, read_threshold
 from omc_agent.llm.times import default_span, read_times, settle_horizon, settle_span
 from omc_agent.llm.words import STOP, Words
+from omc_agent.request import ClarificationQuestion
 
-__all__ = ["Question", "Reading", "Span", "nearest", "read_goal"]
+__all__ = ["Reading", "Span", "nearest", "read_goal"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Reading:
 
     brief: Brief
     notes: list[str]
-    questions: list[Question]
+    questions: list[ClarificationQuestion]
     unknown_coins: list[str]
     span: Span | None
 
@@ -185,7 +187,9 @@ def _settle(draft: Draft, heard: _Heard) -> Reading:
             "unread": draft.words.left(),
         }
     )
-    return Reading(brief, draft.notes, draft.questions[:3], heard.unknown_coins, span)
+    needs_horizon = not heard.horizons and task != "analysis" and target in PRICE_TARGETS
+    questions = settle_questions(draft, coins, needs_horizon)
+    return Reading(brief, draft.notes, questions, heard.unknown_coins, span)
 
 
 def _stranger(draft: Draft) -> str | None:

@@ -37,16 +37,7 @@ def _understand(situation: Situation) -> Iterator[Move]:
         said.append(f"Assumed: {', '.join(assumed)}.")
     if brief.unread:
         said.append(f"Not used: {', '.join(brief.unread)}.")
-    questions = [
-        {
-            "field": question.field,
-            "question": question.question,
-            "context": question.context,
-            "options": list(question.options),
-            "default": question.default,
-        }
-        for question in reading.questions
-    ]
+    questions = [question.model_dump() for question in reading.questions]
     arguments = {**brief.model_dump(), "notes": reading.notes, "questions": questions}
     yield Move(" ".join(said), "submit_brief", arguments)
 

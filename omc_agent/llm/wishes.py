@@ -29,6 +29,8 @@ def are_wanted(words: Words, spots: list[tuple[int, int]]) -> list[bool]:
 def _nearest_cue(words: Words, start: int, floor: int) -> bool | None:
     for i in range(start - 1, floor - 1, -1):
         low, before = words.said(i), words.said(i - 1)
+        if low == "," and words.is_used(i - 1):  # "without xgboost, BTC direction": what is before is another list
+            return None
         if low in _NOT:
             words.take(i)
             return False
