@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from omc_agent.brief import Brief
+from omc_agent.llm.followup import as_before
 from omc_agent.llm.grammar import read_goal
 from omc_agent.llm.planning import candidate_models, plan_steps
 from omc_agent.llm.situation import SCORE, Facts, Move, Situation
@@ -26,11 +27,18 @@ WINDOWS = (12, 48)
 def _understand(situation: Situation) -> Iterator[Move]:
     facts = situation.facts
     source = facts.get("source", {})
+    base = facts.get("base") or {}
     reading = read_goal(
-        facts["goal"], market=facts.get("market") or None, table=source.get("table"), target=source.get("target")
+        facts["goal"],
+        market=facts.get("market") or None,
+        table=source.get("table"),
+        target=source.get("target"),
+        base=Brief.model_validate(base["brief"]) if base else None,
     )
     brief = reading.brief
-    said = [f"Read as: {brief.title()}.", *(note[0].upper() + note[1:] for note in reading.notes if note)]
+    notes = [as_before(brief, reading.kept, str(base["id"]))] if reading.kept else []
+    notes += reading.notes
+    said = [f"Read as: {brief.title()}.", *(note[0].upper() + note[1:] for note in notes if note)]
     # An exploration predicts nothing, so what it would have predicted is no assumption.
     idle = ("target", "metric", "horizon") if brief.task == "analysis" else ()
     if assumed := [name for name in brief.assumed if name not in idle]:
@@ -38,7 +46,7 @@ def _understand(situation: Situation) -> Iterator[Move]:
     if brief.unread:
         said.append(f"Not used: {', '.join(brief.unread)}.")
     questions = [question.model_dump() for question in reading.questions]
-    arguments = {**brief.model_dump(), "notes": reading.notes, "questions": questions}
+    arguments = {**brief.model_dump(), "notes": notes, "questions": questions}
     yield Move(" ".join(said), "submit_brief", arguments)
 
 

@@ -57,6 +57,13 @@ def test_a_goal_becomes_a_brief_with_its_notes():
     assert {"notes", "questions"} <= set(args)
 
 
+def test_a_goal_that_follows_a_run_says_what_stays_as_it_was():
+    base = {"id": "calm-fox", "brief": Brief(coins=["BTC"], horizon="PT4H").model_dump()}
+    ((_, args),) = moves("understanding", {"goal": "now for ETH", "market": {}, "base": base})
+    assert (args["coins"], args["horizon"]) == (["ETH"], "PT4H")
+    assert args["notes"][0].startswith("As in run calm-fox: target direction; horizon PT4H")
+
+
 def test_prices_are_looked_at_then_fetched_within_the_span():
     made = moves("data_retrieval", PRICES)
     assert made == [
