@@ -46,8 +46,8 @@ Stage: understanding. Turn the person's goal into a Brief.
 - list in `assumed` each field you filled by default, in `unread` each word of the goal you could not use.
 - ask at most three questions, never one that the goal already answers, each with what the data offers as its context,
   options, and a default that the brief holds: coins, target, task, span, threshold, horizon, or wishes that clash.
-- `base`, where it is there, is the run that the goal follows: what the goal does not say stays as in its brief, is not
-  assumed, and a note says so."""
+- `base`, where it is there, is the run that the goal follows: what the goal does not say stays as in its brief, is
+  not assumed, and a note says so."""
 
     def tools(self) -> Sequence[BaseTool]:
         """`submit_brief`."""

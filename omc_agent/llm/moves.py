@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from omc_agent.brief import Brief
+from omc_agent.llm.feature_groups import LAGS, WINDOWS
 from omc_agent.llm.followup import as_before
 from omc_agent.llm.grammar import read_goal
 from omc_agent.llm.planning import candidate_models, plan_steps
@@ -20,8 +21,6 @@ RULES = {
     "seasonal": "Next the rule that repeats the value of one day before.",
 }
 TUNABLE = ("xgboost", "gradient_boosting", "logistic_regression", "random_forest", "ridge", "lasso")
-LAGS = (1, 3, 12)
-WINDOWS = (12, 48)
 
 
 def _understand(situation: Situation) -> Iterator[Move]:

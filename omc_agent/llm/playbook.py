@@ -6,8 +6,10 @@ other failure ends the stage: fixed rules have no second idea.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from omc_agent.llm.listening import listen
 from omc_agent.llm.moves import STAGES
 from omc_agent.llm.situation import Move, Situation, is_lost
 
@@ -32,8 +34,10 @@ def next_move(tools: tuple[str, ...], situation: Situation) -> Move:
     failed = next((r for r in _without_retried(situation.results) if not r["ok"]), None)
     if failed is not None:
         return Move(f"{failed['tool']} failed and there is no rule for another way.")
+    now, answers = listen(situation, found[1])
     made = {Move("", r["tool"], r["args"]).what for r in situation.results if r["ok"]}
-    return next((move for move in found[2](situation) if move.what not in made), Move(""))
+    move = next((move for move in found[2](now) if move.what not in made), Move(""))
+    return replace(move, reason=" ".join([*answers, move.reason]).strip())
 
 
 def _once_more(results: list[dict[str, Any]]) -> Move | None:

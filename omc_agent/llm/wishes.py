@@ -6,6 +6,7 @@ from omc_agent.llm import lexicon
 from omc_agent.llm.words import Words, stem
 
 _NOT = {"without", "no", "not", "avoid", "avoiding", "except", "excluding", "exclude", "don't", "dont", "never"}
+_NOT |= {"stop", "remove", "leave"}
 _NOT |= {"skip", "ignore", "omit", "rather", "instead", "drop", "nor", "doesn't", "neither", "minus"}
 _YES = {"with", "use", "using", "via", "but", "only", "just", "by", "prefer", "including", "include", "try", "fit"}
 _YES |= {"train", "compare", ";", ".", ":", "add", "want"}
