@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
 from langchain_core.tools import BaseTool
 
 from omc_agent.agents.base import BaseAgent, free_code_tool
 from omc_agent.agents.context import RunContext
+from omc_agent.agents.decided import FOLLOW, Arguments, decided, overrides_of
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.toolbox import CellTool, Code
 from omc_agent.brief import Brief
+from omc_agent.overrides import INDICATORS
+from omc_agent.tools.features import feature_columns
 
 VOLATILITY_STATE = "median_volatility"
 
@@ -22,15 +26,15 @@ class DataAnalystAgent(BaseAgent):
     stage = "data_analysis"
     title = "Analysis"
     task = "Clean the rows, add indicators, and explore them."
-    prompt = """\
+    prompt = f"""\
 Stage: data_analysis. clean_data first, then calculate_technical_indicators (those of the brief, else all), both into
-`bars`; then perform_eda on `bars` and say what you see. Everything here must be causal and keep every row."""
+`bars`; then perform_eda on `bars` and say what you see. Everything here must be causal and keep every row.{FOLLOW}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Cleaning, indicators, EDA and, where they do not reach, free code."""
         return [
             CellTool("clean_data", "transform", ("bars",)).build(),
-            CellTool("calculate_technical_indicators", "transform", ("bars",)).build(),
+            decided(CellTool("calculate_technical_indicators", "transform", ("bars",)).build(), _decided_indicators),
             CellTool("perform_eda", "look", ("summary",), hidden=("plots",), shown="{0}.T").build(),
             free_code_tool(),
         ]
@@ -43,6 +47,18 @@ Stage: data_analysis. clean_data first, then calculate_technical_indicators (tho
         """Cleaned bars; a table that is not prices needs none."""
         has_bars = "bars" in state.get("frames", {}) or state.get("sealed", {}).get("frame") == "rows"
         return None if has_bars else "the cleaned bars"
+
+
+def _decided_indicators(state: Mapping[str, Any], given: Arguments) -> Arguments:
+    """The indicators that a person decided on; those of the brief where the model names none."""
+    wanted = overrides_of(state).get("indicators") or given.get("indicators") or state["brief"]["indicators"]
+    known = [name for name in wanted if name in INDICATORS]
+    return {**given, "indicators": known} if known else given
+
+
+def _decided_lengths(state: Mapping[str, Any], given: Arguments) -> Arguments:
+    lengths = {name: value for name, value in overrides_of(state).items() if name in ("lags", "windows")}
+    return {**_decided_indicators(state, given), **lengths}
 
 
 def _label_arguments(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
@@ -71,17 +87,19 @@ class FeatureAgent(BaseAgent):
     stage = "feature_engineering"
     title = "Features"
     task = "Make the features and the target as the frame `features`."
-    prompt = """\
+    prompt = f"""\
 Stage: feature_engineering. For prices call create_features on `bars` (for a volatility class first
 fit_median_volatility: the median is learned from development rows and stored). For a table call prepare_table on
-`rows`. When `leaks` names columns, make the features again and then drop those with drop_columns. Features are
-causal: a row may use its own bar and earlier ones only; every row is kept."""
+`rows`. When `leaks` names columns, make the features again and then drop those with drop_columns, and in the same
+call those of `overrides.drop`. Features are causal: a row may use its own bar and earlier ones only; every row is
+kept.{FOLLOW}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Features, the fitted median of a volatility class, dropping columns, and free code."""
         label = ("target", "horizon", "threshold")
+        features = CellTool("create_features", "transform", ("features",), fixed=_label_arguments, hidden=label)
         return [
-            CellTool("create_features", "transform", ("features",), fixed=_label_arguments, hidden=label).build(),
+            decided(features.build(), _decided_lengths),
             CellTool(
                 "fit_median_volatility", "fit", (VOLATILITY_STATE,), fixed=_horizon_argument, hidden=("horizon",)
             ).build(),
@@ -101,7 +119,10 @@ causal: a row may use its own bar and earlier ones only; every row is kept."""
         }
 
     def missing(self, state: StageState) -> str | None:
-        """The frame `features`, made in this visit."""
+        """The frame `features`, made in this visit, without the columns that a person left out."""
         ref = state.get("frames", {}).get("features", {})
-        made_now = ref.get("stage") == self.stage and ref.get("visit") == state["entered"]["visit"]
-        return None if made_now else "the frame `features`"
+        if ref.get("stage") != self.stage or ref.get("visit") != state["entered"]["visit"]:
+            return "the frame `features`"
+        there = set(feature_columns(pd.DataFrame(columns=ref["columns"])))
+        kept = [name for name in overrides_of(state).get("drop", []) if name in there]
+        return f"the frame `features` without {', '.join(kept)}" if kept else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,8 +13,9 @@ from langgraph.types import Command
 from pydantic import BaseModel, Field
 
 from omc_agent.agents.base import BaseAgent
-from omc_agent.agents.context import RunContext
+from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.agents.middleware import StageState
+from omc_agent.agents.poor_data import poor_data_question
 from omc_agent.agents.quality import check_rows, quality_warnings
 from omc_agent.agents.toolbox import answer, cell_key, render_call
 from omc_agent.errors import DataError
@@ -24,6 +25,7 @@ from omc_agent.tools.prices_table import find_roles
 from omc_agent.tools.stored_time import parse_times
 
 MAX_QUERY_ROWS = 1_000
+MAX_CLARIFICATIONS = 2  # visits: the first one is before the plan
 
 
 class _Coins(BaseModel):
@@ -118,7 +120,7 @@ async def _fetch_prices(
     coins: list[str], runtime: ToolRuntime[RunContext, Any], start: str | None = None, end: str | None = None
 ) -> Command[Any]:
     context, brief = runtime.context, runtime.state["brief"]
-    source = context.source
+    source, market = context.source, await context.describe()
 
     def call() -> dict[str, Any]:
         with warnings.catch_warnings():
@@ -127,7 +129,7 @@ async def _fetch_prices(
                 frame = data.as_prices(next(iter(source.frames.values())), coins, start, end)
             else:
                 frame = data.fetch_price_data(coins, start, end, source.db, source.table)
-        return _sealed(context, frame, brief, coins)
+        return {**_sealed(context, frame, brief, coins), "question": poor_data_question(frame, brief, market)}
 
     given = {"coins": coins, "start": start, "end": end}
     code = render_call(data.fetch_price_data, {k: v for k, v in given.items() if v}, [], ["prices"])
@@ -181,7 +183,7 @@ async def _finish_fetch(
 ) -> Command[Any]:
     key, context = cell_key(runtime), runtime.context
     outcome = await context.host_cell(
-        code, call, key=key, into=[name, "sealed", "warnings"], entered=runtime.state["entered"]
+        code, call, key=key, into=[name, "sealed", "warnings", "question"], entered=runtime.state["entered"]
     )
     if not outcome.ok:
         return answer(outcome, runtime)
@@ -191,7 +193,13 @@ async def _finish_fetch(
     if sealed["rows"]:
         fields = {k: sealed[k] for k in HoldoutSealed.__dataclass_fields__ if k in sealed}
         await context.emit(HoldoutSealed(stage="data_retrieval", **fields), f"{key}:sealed")
-    return answer(outcome, runtime, {"sealed": {**sealed, "frame": name}})
+    return answer(outcome, runtime, {"sealed": {**sealed, "frame": name}, **_questions(outcome, runtime.state)})
+
+
+def _questions(outcome: Outcome, state: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be asked of poor data, unless a clarification after retrieval was there already."""
+    question, visits = outcome.values.get("question"), state.get("visits", {}).get("clarification", 0)
+    return {"questions": [question]} if question and int(visits) < MAX_CLARIFICATIONS else {}
 
 
 async def _query(sql: str, runtime: ToolRuntime[RunContext, Any]) -> Command[Any]:

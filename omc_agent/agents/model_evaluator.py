@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from omc_agent.agents.base import BaseAgent, free_code_tool
 from omc_agent.agents.context import RunContext
+from omc_agent.agents.decided import FOLLOW, decided, decided_params
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.toolbox import CellTool, Code, answer, cell_key
 
@@ -23,17 +24,26 @@ class _Proposal(BaseModel):
     why: str = ""
 
 
+_importance = CellTool(
+    "calculate_feature_importance",
+    "look",
+    ("importance",),
+    fixed=lambda context, state: {"seed": context.trust.seed},
+    hidden=("seed", "n_repeats"),
+)
+
+
 class ModelEvaluatorAgent(BaseAgent):
     """Comparison, importances, and the proposal of what comes next."""
 
     stage = "model_evaluation"
     title = "Evaluation"
     task = "Compare the candidates and propose what comes next."
-    prompt = """\
+    prompt = f"""\
 Stage: model_evaluation. compare_models shows all candidates with intervals; evaluate_model shows all metrics and the
 errors of one of them on the last fold; calculate_feature_importance shows what the best one lives on. Then call
 propose_next: tune (name the algorithm) when rounds are left and a search may help, else select. Scores here are
-claims on development rows; nobody has seen the holdout."""
+claims on development rows; nobody has seen the holdout.{FOLLOW}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Comparison, one candidate's errors, importances, the proposal."""
@@ -45,14 +55,8 @@ claims on development rows; nobody has seen the holdout."""
                 fixed=lambda context, state: {"candidates": Code("candidates")},
                 hidden=("candidates",),
             ).build(),
-            _evaluate_tool(),
-            CellTool(
-                "calculate_feature_importance",
-                "look",
-                ("importance",),
-                fixed=lambda context, state: {"seed": context.trust.seed},
-                hidden=("seed", "n_repeats"),
-            ).build(),
+            decided(_evaluate_tool(), decided_params),
+            decided(_importance.build(), decided_params),
             StructuredTool.from_function(
                 coroutine=_propose_next,
                 name="propose_next",

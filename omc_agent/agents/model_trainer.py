@@ -10,10 +10,12 @@ from pydantic import ValidationError
 
 from omc_agent.agents.base import BaseAgent, free_code_tool
 from omc_agent.agents.context import Outcome, RunContext
+from omc_agent.agents.decided import FOLLOW, decided, decided_model, decided_params, decided_space, overrides_of
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.toolbox import CellTool
 from omc_agent.brief import CLASSIFIERS, REGRESSORS
 from omc_agent.candidate import Candidate
+from omc_agent.overrides import params_for
 
 NAIVE = ("constant", "last", "reversal", "seasonal")
 
@@ -36,7 +38,12 @@ def _absorb_score(outcome: Outcome, into: list[str], state: dict[str, Any]) -> d
 
 def _absorb_search(outcome: Outcome, into: list[str], state: dict[str, Any]) -> dict[str, Any]:
     trials = outcome.frames.get(into[1], {}).get("rows", 1)
-    return _candidate(outcome, into[0], into[2], trials=trials)
+    update = _candidate(outcome, into[0], into[2], trials=trials)
+    for found in update.get("candidates", {}).values():
+        fixed, _ = params_for(overrides_of(state), found["model"])
+        if any(found["params"].get(name) != value for name, value in fixed.items()):
+            return {}  # the defaults won, and they are not what the person decided
+    return update
 
 
 def _folds(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
@@ -62,23 +69,27 @@ class ModelTrainingAgent(BaseAgent):
 Stage: model_training. First score each naive rule ({", ".join(NAIVE)}) with cross_validate_model, then the
 candidates: those the brief names, else all that fit the task and are not avoided. Classification:
 {", ".join(CLASSIFIERS)}. Regression: {", ".join(REGRESSORS)}.
-A table without time has only the rule `constant`. Folds and seed are fixed by the run."""
+A table without time has only the rule `constant`. Folds and seed are fixed by the run.{FOLLOW}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Walk-forward scoring, plain training to look at one model, free code."""
         fixed = ("n_splits", "seed", "metric", "name")
         seeded = ("seed",)
+        score = CellTool(
+            "cross_validate_model",
+            "model",
+            ("candidate", "candidate_oof"),
+            fixed=_folds,
+            absorb=_absorb_score,
+            hidden=fixed,
+        )
+        train = [
+            CellTool(f"train_{task}_model", "model", ("model",), fixed=_seed, hidden=seeded)
+            for task in ("classification", "regression")
+        ]
         return [
-            CellTool(
-                "cross_validate_model",
-                "model",
-                ("candidate", "candidate_oof"),
-                fixed=_folds,
-                absorb=_absorb_score,
-                hidden=fixed,
-            ).build(),
-            CellTool("train_classification_model", "model", ("model",), fixed=_seed, hidden=seeded).build(),
-            CellTool("train_regression_model", "model", ("model",), fixed=_seed, hidden=seeded).build(),
+            decided(score.build(), decided_model),
+            *(decided(tool.build(), decided_params) for tool in train),
             free_code_tool(),
         ]
 
@@ -102,22 +113,21 @@ class TuningAgent(BaseAgent):
     stage = "hyperparameter_tuning"
     title = "Tuning"
     task = "Search hyperparameters of the proposed model."
-    prompt = """\
+    prompt = f"""\
 Stage: hyperparameter_tuning. Call tune_hyperparameters once for the model in `proposal`. Every trial is scored on the
-same purged folds; the number of trials is fixed by the run and counts against the claimed score."""
+same purged folds; the number of trials is fixed by the run and counts against the claimed score.{FOLLOW}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """The search."""
-        return [
-            CellTool(
-                "tune_hyperparameters",
-                "model",
-                ("tuned", "tuned_trials", "tuned_oof"),
-                fixed=_search,
-                absorb=_absorb_search,
-                hidden=("n_splits", "seed", "metric", "trials", "space", "keep_trials"),
-            ).build()
-        ]
+        search = CellTool(
+            "tune_hyperparameters",
+            "model",
+            ("tuned", "tuned_trials", "tuned_oof"),
+            fixed=_search,
+            absorb=_absorb_search,
+            hidden=("n_splits", "seed", "metric", "trials", "space", "keep_trials"),
+        )
+        return [decided(search.build(), decided_space)]
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Brief, frames, and the proposal of the evaluation."""

@@ -17,16 +17,7 @@ from omc_agent.agents.middleware import StageState
 from omc_agent.agents.toolbox import cell_key
 from omc_agent.brief import Brief, PlanStep
 from omc_agent.events import BriefRead, PlanMade, Progressed
-
-
-class Question(BaseModel):
-    """What a person should be asked about the goal; `default` is taken when nobody answers."""
-
-    field: str
-    question: str
-    context: str = Field("", description="what the data offers")
-    options: list[str] = Field(default_factory=list)
-    default: str
+from omc_agent.request import ClarificationQuestion
 
 
 class _BriefArguments(Brief):
@@ -34,7 +25,7 @@ class _BriefArguments(Brief):
     model_config = ConfigDict(extra="ignore")
 
     notes: list[str] = Field(default_factory=list, description="plain sentences: what was taken how")
-    questions: list[Question] = Field(default_factory=list, max_length=3)
+    questions: list[ClarificationQuestion] = Field(default_factory=list, max_length=3)
 
 
 class _PlanArguments(BaseModel):
@@ -53,7 +44,10 @@ Stage: understanding. Turn the person's goal into a Brief.
 - a relative span counts back from the newest bar of the market; end is exclusive; times are ISO 8601 UTC.
 - task is analysis when the person wants to explore or describe, regression for a level, else classification.
 - list in `assumed` each field you filled by default, in `unread` each word of the goal you could not use.
-- ask at most three questions, never one that the goal already answers, each with a default."""
+- ask at most three questions, never one that the goal already answers, each with what the data offers as its context,
+  options, and a default that the brief holds: coins, target, task, span, threshold, horizon, or wishes that clash.
+- `base`, where it is there, is the run that the goal follows: what the goal does not say stays as in its brief, is
+  not assumed, and a note says so."""
 
     def tools(self) -> Sequence[BaseTool]:
         """`submit_brief`."""

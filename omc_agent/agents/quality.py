@@ -34,11 +34,16 @@ def check_rows(frame: pd.DataFrame, brief_values: dict[str, Any]) -> None:
                 have=f"{len(bars):,} bars, all {bars['close'].iloc[0]:g}.",
                 try_="Choose another coin or span.",
             )
-    bar = frame["timestamp"].drop_duplicates().sort_values().diff().median()
-    per_horizon = max(1.0, brief.horizon_span / pd.Timedelta(bar).to_pytimedelta()) if pd.notna(bar) else 1.0
-    needed = max(MIN_BARS if per_horizon > 1 else MIN_BARS // 2, int(MIN_HORIZONS * per_horizon))
+    needed = needed_bars(frame, brief)
     if most < needed:
         raise _too_few(most, needed, "bars a coin")
+
+
+def needed_bars(frame: pd.DataFrame, brief: Brief) -> int:
+    """Bars a coin that learning and a verdict over the brief's horizon need at least."""
+    bar = frame["timestamp"].drop_duplicates().sort_values().diff().median()
+    per_horizon = max(1.0, brief.horizon_span / pd.Timedelta(bar).to_pytimedelta()) if pd.notna(bar) else 1.0
+    return max(MIN_BARS if per_horizon > 1 else MIN_BARS // 2, int(MIN_HORIZONS * per_horizon))
 
 
 def _too_few(have: int, needed: int, what: str) -> DataError:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from omc_agent.brief import CLASSIFIERS, REGRESSORS, ModelName, Task
 from omc_agent.llm import lexicon
-from omc_agent.llm.draft import Draft, Question
+from omc_agent.llm.draft import Draft
 from omc_agent.llm.wishes import are_wanted
-from omc_agent.llm.words import stem
+from omc_agent.llm.words import Words, stem
 
 _TIME_WORDS = {"period", "day", "hour", "minute", "bar", "week", "h", "d", "m", "min", "%", "percent", "candle"}
+
+
+_ADD = {"also", "add", "adding", "plus", "additionally", "too"}
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,12 @@ def _without(
     rest = [name for name in models if name not in avoid]
     rest = rest or [name for name in _model_names(fitting) if name not in avoid]
     draft.note(f"The goal both asks for and rules out {', '.join(clash)}; left out.")
-    draft.assume("models")
-    draft.questions.append(
-        Question(
-            field="models",
-            question=f"With or without {', '.join(clash)}?",
-            context="The goal both asks for it and rules it out.",
-            options=[", ".join(rest), ", ".join(dict.fromkeys([*clash, *(m for m in models if m in rest)]))],
-            default=", ".join(rest),
-        )
+    draft.ask(
+        "models",
+        f"With or without {', '.join(clash)}?",
+        "The goal both asks for it and rules it out.",
+        [", ".join(rest), ", ".join(dict.fromkeys([*clash, *(m for m in models if m in rest)]))],
+        ", ".join(rest),
     )
     return rest
 
@@ -115,15 +115,38 @@ def _settle_indicators(draft: Draft, asked: list[str], avoided: set[str]) -> lis
         draft.refuse(every, "Leaving out all {} is not possible; they are computed.")
     for hit in every:
         words.take(hit.start, hit.stop)
+    before = draft.base.indicators if draft.base else []
     if both := sorted(avoided & set(asked)):
-        draft.note(f"The goal both asks for and rules out {', '.join(both)}; left out.")
+        return _without_indicators(draft, asked, both, avoided)
     if asked:
-        return [name for name in asked if name not in avoided]
+        return list(dict.fromkeys([*before, *asked])) if before and adds(words) else asked
     if avoided:
-        rest = [name for name in lexicon.ALL_INDICATORS if name not in avoided]
+        rest = [name for name in before or lexicon.ALL_INDICATORS if name not in avoided]
+        rest = rest or [name for name in lexicon.ALL_INDICATORS if name not in avoided]
         draft.note(f"Without {', '.join(sorted(avoided))}, the other indicators are taken: {', '.join(rest)}.")
         return rest
-    return list(lexicon.ALL_INDICATORS) if every and not none_at_all else []
+    return list(lexicon.ALL_INDICATORS) if every and not none_at_all else list(before)
+
+
+def _without_indicators(draft: Draft, asked: list[str], both: list[str], avoided: set[str]) -> list[str]:
+    """Leave out what the goal both asks for and rules out, and ask."""
+    rest = [name for name in asked if name not in avoided]
+    rest = rest or [name for name in lexicon.ALL_INDICATORS if name not in avoided]
+    draft.note(f"The goal both asks for and rules out {', '.join(both)}; left out.")
+    if rest:
+        draft.ask(
+            "indicators",
+            f"With or without {', '.join(both)}?",
+            "The goal both asks for it and rules it out.",
+            [", ".join(rest), ", ".join(asked)],
+            ", ".join(rest),
+        )
+    return rest
+
+
+def adds(words: Words) -> bool:
+    """Whether what is named comes on top of what there is: "also try ridge"."""
+    return bool(_ADD & {words.said(i) for i in range(len(words))})
 
 
 def _refuse_window(draft: Draft, start: int, stop: int) -> None:
@@ -171,13 +194,6 @@ def settle_metric(draft: Draft, task: Task, metrics: list[str]) -> str:
     draft.assume("metric")
     if metrics and task != "analysis":
         draft.note(f"{metrics[0]} does not measure a {task}; {fitting[0]} is taken.")
-        draft.questions.append(
-            Question(
-                field="metric",
-                question=f"Which metric, as {metrics[0]} does not fit?",
-                context=f"The goal asks for a {task}, and {metrics[0]} does not measure one.",
-                options=list(fitting),
-                default=fitting[0],
-            )
-        )
+        context = f"The goal asks for a {task}, and {metrics[0]} does not measure one."
+        draft.ask("metric", f"Which metric, as {metrics[0]} does not fit?", context, list(fitting), fitting[0])
     return fitting[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from omc_agent.llm.draft import Draft, Question
+from omc_agent.llm.draft import Draft
 from omc_agent.llm.lexicon import (
     ACRONYMS,
     COIN_GROUPS,
@@ -32,6 +32,7 @@ def read_coins(draft: Draft, column: str | None) -> tuple[list[str], list[str]]:
         return [], []
     known = set(there) | set(COINS)
     coins, outs = _named_coins(words, known, with_strangers=not column)
+    draft.coins_out = outs
     groups = words.hits(COIN_GROUPS)
     for group in groups:
         words.take(group.start, group.stop)
@@ -47,7 +48,22 @@ def read_coins(draft: Draft, column: str | None) -> tuple[list[str], list[str]]:
         close = nearest(coin, there or COINS)
         where = "is not in the table" if there else "is no coin that is known here"
         draft.note(f"{coin} {where}" + (f"; nearest: {', '.join(close)}." if close else "."))
+    if unknown and there:
+        _ask_instead(draft, coins, unknown)
     return coins, unknown
+
+
+def _ask_instead(draft: Draft, coins: list[str], unknown: list[str]) -> None:
+    """Ask for what is there in place of coins that are not; the default stays what the goal says."""
+    there, known = draft.coins, [coin for coin in coins if coin not in unknown]
+    close = [coin for name in unknown for coin in nearest(name, there) if coin not in known]
+    rest = known or sorted(there, key=lambda coin: -there[coin])[:3]
+    options = [", ".join(coins), *([", ".join(known)] if known else []), *(", ".join([*known, c]) for c in close)]
+    options += [] if known else rest
+    they = "is" if len(unknown) == 1 else "are"
+    context = f"The goal names {', '.join(unknown)}; a coin that is not there cannot be fetched."
+    question = f"{', '.join(unknown)} {they} not in the table: which coin?"
+    draft.ask("coins", question, context, options[:5], ", ".join(coins))
 
 
 def _named_coins(words: Words, known: set[str], with_strangers: bool) -> tuple[list[str], set[str]]:
@@ -72,12 +88,14 @@ def _misspelt(draft: Draft, known: set[str]) -> list[str]:
     for i, token in enumerate(words.tokens):
         if not words.is_free(i) or token.kind != "word" or len(token.low) < 5 or token.low in STOP:
             continue
-        name = near_coin(token.low, known)
+        name = near_coins(token.low, known)
         if name:
-            draft.note(f"'{token.text}' is taken as {name}.")
+            draft.note(f"'{token.text}' is taken as {name[0]}.")
             draft.assume("coins")
             words.take(i)
-            return [name]
+            if len(name) > 1:
+                draft.ask("coins", "Which coin?", f"The goal says '{token.text}'.", name, name[0])
+            return name[:1]
         if token.low.endswith("coin"):
             words.take(i)
             return [token.low.upper()]
@@ -98,7 +116,7 @@ def default_coins(draft: Draft) -> list[str]:
     options = list(dict.fromkeys([default, *largest, "BTC", "ETH"] if not there else [default, *largest]))[:4]
     if 1 < len(there) <= 10:
         options.append(", ".join(there))
-    draft.questions.insert(0, Question("coins", "Which coin?", "The goal names none.", options, default=default))
+    draft.ask("coins", "Which coin?", "The goal names none.", options, default)
     return [default]
 
 
@@ -127,17 +145,17 @@ def nearest(symbol: str, known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(by_word[word] for word in close))[:3]
 
 
-def near_coin(low: str, known: set[str]) -> str | None:
-    """The coin whose name is nearly spelt so.
+def near_coins(low: str, known: set[str]) -> list[str]:
+    """The coins whose names are nearly spelt so, best first.
 
     Examples
     --------
-    >>> near_coin("bitcion", {"BTC", "ETH"})
-    'BTC'
+    >>> near_coins("bitcion", {"BTC", "ETH", "LTC"}), near_coins("litcoin", {"BTC", "ETH", "LTC"})
+    (['BTC'], ['LTC', 'BTC'])
     """
     names = {name: symbol for symbol in sorted(known) for name in COINS.get(symbol, ()) if len(name) > 4}
-    close = difflib.get_close_matches(low, names, n=1, cutoff=0.84)
-    return names[close[0]] if close else None
+    close = difflib.get_close_matches(low, names, n=3, cutoff=0.84)
+    return list(dict.fromkeys(names[name] for name in close))
 
 
 def is_shouting(words: Words) -> bool:

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from omc_agent.brief import Brief
 from omc_agent.llm.spans import Market
 from omc_agent.llm.words import Hit, Words
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a person should be asked; every option, and the default, is a value that the brief's `field` takes.
-
-    A field that holds a list takes its values joined by commas.
-    """
-
-    field: str
-    question: str
-    context: str
-    options: list[str]
-    default: str
+from omc_agent.request import ClarificationQuestion
 
 
 @dataclass
 class Draft:
-    """One goal while it is read."""
+    """One goal while it is read; `base` is the brief of the run that it follows."""
 
     words: Words
     market: Market
     has_market: bool
     notes: list[str] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
+    questions: list[ClarificationQuestion] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
+    base: Brief | None = None
+    coins_out: set[str] = field(default_factory=set)
 
     @property
     def coins(self) -> dict[str, int]:
@@ -56,6 +46,17 @@ class Draft:
     def assume(self, *names: str) -> None:
         """List fields of the brief as taken by default."""
         self.assumed.extend(name for name in names if name not in self.assumed)
+
+    def ask(self, name: str, question: str, context: str, options: list[str], default: str) -> None:
+        """Ask for field `name` of the brief, once; every option, and the default, is a value that it takes."""
+        self.assume(name)
+        if name not in [asked.field for asked in self.questions]:
+            options = list(dict.fromkeys(options))
+            self.questions.append(
+                ClarificationQuestion(
+                    field=name, question=question, context=context, options=options, default=default
+                )
+            )
 
     def refuse(self, hits: list[Hit[bool]], sentence: str) -> None:
         """Leave what the hits name among the unread, and say why."""

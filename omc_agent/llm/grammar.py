@@ -6,30 +6,24 @@ reader took is listed as unread, what was taken without being said is listed as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
 
 from omc_agent.brief import PRICE_TARGETS, Brief, format_duration
 from omc_agent.errors import GoalError
 from omc_agent.llm import lexicon
-from omc_agent.llm.choices import (
-    Algorithms,
-    read_indicators,
-    read_metrics,
-    read_models,
-    settle_metric,
-    settle_models,
-)
-from omc_agent.llm.coin_reader import default_coins, nearest, read_coins
-from omc_agent.llm.draft import Draft, Question
+from omc_agent.llm.choices import settle_metric, settle_models
+from omc_agent.llm.coin_reader import default_coins, nearest
+from omc_agent.llm.draft import Draft
+from omc_agent.llm.followup import follow, follow_choices, says_something
+from omc_agent.llm.questions import settle_questions
+from omc_agent.llm.readers import Taken, take_words
 from omc_agent.llm.spans import Market, Span
-from omc_agent.llm.table_reader import read_column, read_table
-from omc_agent.llm.target_reader import Cues, read_cues, read_target, settle_task
-from omc_agent.llm.threshold_reader import given_threshold, read_threshold
-from omc_agent.llm.times import default_span, read_times, settle_horizon, settle_span
+from omc_agent.llm.target_reader import settle_task
+from omc_agent.llm.times import default_span, settle_horizon, settle_span
 from omc_agent.llm.words import STOP, Words
+from omc_agent.request import ClarificationQuestion
 
-__all__ = ["Question", "Reading", "Span", "nearest", "read_goal"]
+__all__ = ["Reading", "Span", "nearest", "read_goal"]
 
 
 @dataclass(frozen=True)
@@ -48,13 +42,16 @@ class Reading:
         Those of ``brief.coins`` that the market lacks; without a market, those that the lexicon lacks.
     span : Span or None
         The span in the person's terms, to be resolved when a market is at hand; None for a table without time.
+    kept : list of str
+        What was taken from the run that the goal follows.
     """
 
     brief: Brief
     notes: list[str]
-    questions: list[Question]
+    questions: list[ClarificationQuestion]
     unknown_coins: list[str]
     span: Span | None
+    kept: list[str] = field(default_factory=list)
 
     @property
     def span_days(self) -> float | None:
@@ -62,26 +59,12 @@ class Reading:
         return self.span.days if self.span else None
 
 
-@dataclass(frozen=True)
-class _Heard:
-    """What the readers took out of the goal."""
-
-    table: str
-    column: str | None
-    algorithms: Algorithms
-    indicators: list[str]
-    metrics: list[str]
-    cues: Cues
-    span: Span | None
-    horizons: list[timedelta]
-    coins: list[str]
-    unknown_coins: list[str]
-    price_target: str | None
-    threshold: float | None
-
-
 def read_goal(
-    goal: str, market: Market | None = None, table: str | None = None, target: str | None = None
+    goal: str,
+    market: Market | None = None,
+    table: str | None = None,
+    target: str | None = None,
+    base: Brief | None = None,
 ) -> Reading:
     """Read a goal.
 
@@ -95,6 +78,8 @@ def read_goal(
         table without bars.
     table, target : str, optional
         The table and the target column where something other than the goal names them; they win.
+    base : Brief, optional
+        The brief of the run that the goal follows: what the goal does not say is taken from it.
 
     Returns
     -------
@@ -110,82 +95,72 @@ def read_goal(
     >>> reading = read_goal("Predict whether BTC rises over the next 30 minutes, using tweets")
     >>> reading.brief.coins, reading.brief.horizon, reading.brief.assumed, reading.brief.unread
     (['BTC'], 'PT30M', ['metric', 'start', 'end'], ['tweets'])
+    >>> after = read_goal("now for ETH", base=reading.brief)
+    >>> after.brief.coins, after.brief.horizon, after.brief.target
+    (['ETH'], 'PT30M', 'direction')
     """
     words = Words(goal)
     if not any(token.kind == "word" for token in words.tokens):
         raise _empty()
-    draft = Draft(words, market or {}, bool(market))
-    heard = _hear(draft, table, target)
-    if not (heard.coins or heard.column or heard.price_target):
+    draft = Draft(words, market or {}, bool(market), base=base)
+    taken = take_words(draft, table, target)
+    if not (taken.coins or taken.column or taken.price_target):
         stranger = _stranger(draft)
-        if stranger or not heard.cues.is_task:
+        if stranger or not (taken.cues.is_task if base is None else says_something(words)):
             raise _unread(goal, stranger)
-    return _settle(draft, heard)
+    kept: list[str] = []
+    if base is not None:
+        taken, kept = follow(draft, base, taken)
+    return _settle(draft, taken, kept)
 
 
-def _hear(draft: Draft, table: str | None, target: str | None) -> _Heard:
-    """One reader after another: what one takes, the next no longer sees."""
-    table_name, named_table = read_table(draft, table)
-    column = read_column(draft, target, named_table)
-    algorithms = read_models(draft)
-    indicators = read_indicators(draft)
-    metrics = read_metrics(draft)
-    threshold = None if column else read_threshold(draft)
-    cues = read_cues(draft, bool(algorithms.asked))
-    span, horizons = read_times(draft, cues.explores)
-    coins, unknown = read_coins(draft, column)
-    price_target = None if column else read_target(draft, cues, threshold)
-    if target in PRICE_TARGETS and not column:
-        price_target, threshold = target, given_threshold(draft, str(target), threshold)
-    return _Heard(
-        table=table_name,
-        column=column,
-        algorithms=algorithms,
-        indicators=indicators,
-        metrics=metrics,
-        cues=cues,
-        span=span,
-        horizons=horizons,
-        coins=coins,
-        unknown_coins=unknown,
-        price_target=price_target,
-        threshold=threshold,
-    )
-
-
-def _settle(draft: Draft, heard: _Heard) -> Reading:
-    """What was heard made to fit together; what is missing assumed, what is open asked."""
-    asked = heard.algorithms.asked
-    task, target = settle_task(draft, heard.cues, heard.column, heard.price_target, heard.metrics, asked)
-    coins = heard.coins
-    if not (coins or heard.column or draft.has_no_time):
+def _settle(draft: Draft, taken: Taken, kept: list[str]) -> Reading:
+    """What was taken made to fit together; what is missing assumed, what is open asked."""
+    asked, base = taken.algorithms.asked, draft.base
+    task, target = settle_task(draft, taken.cues, taken.column, taken.price_target, taken.metrics, asked)
+    coins = taken.coins
+    if not (coins or taken.column or draft.has_no_time):
         coins = default_coins(draft)
-    models, avoid_models = settle_models(draft, task, heard.algorithms)
-    metric = settle_metric(draft, task, heard.metrics)
-    span = heard.span
-    if span is None and heard.column is None and not draft.has_no_time:
-        span = default_span(draft)
-    start, end, span = settle_span(draft, span, coins)
-    horizon = settle_horizon(draft, heard.horizons)
+    algorithms, metrics = taken.algorithms, taken.metrics
+    if base is not None:
+        algorithms, metrics = follow_choices(draft, base, taken, task, kept)
+    models, avoid_models = settle_models(draft, task, algorithms)
+    metric = settle_metric(draft, task, metrics)
+    start, end, span = _span(draft, taken, coins, kept)
+    horizon = settle_horizon(draft, taken.horizons)
     brief = Brief.model_validate(
         {
             "task": task,
             "coins": coins,
-            "table": heard.table,
+            "table": taken.table,
             "start": start,
             "end": end,
             "horizon": format_duration(horizon),
             "target": target,
-            "threshold": heard.threshold if target == "threshold" else None,
+            "threshold": taken.threshold if target == "threshold" else None,
             "models": models,
             "avoid_models": avoid_models,
-            "indicators": heard.indicators,
+            "indicators": taken.indicators,
             "metric": metric,
             "assumed": draft.assumed,
             "unread": draft.words.left(),
         }
     )
-    return Reading(brief, draft.notes, draft.questions[:3], heard.unknown_coins, span)
+    needs_horizon = not taken.horizons and task != "analysis" and target in PRICE_TARGETS
+    questions = settle_questions(draft, coins, needs_horizon)
+    return Reading(brief, draft.notes, questions, taken.unknown_coins, span, kept)
+
+
+def _span(
+    draft: Draft, taken: Taken, coins: list[str], kept: list[str]
+) -> tuple[str | None, str | None, Span | None]:
+    span, base = taken.span, draft.base
+    if span is None and taken.column is None and not draft.has_no_time:
+        if base is not None and base.start:
+            kept.append("span")
+            return base.start, base.end, None
+        span = default_span(draft)
+    return settle_span(draft, span, coins)
 
 
 def _stranger(draft: Draft) -> str | None:

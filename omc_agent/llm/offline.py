@@ -19,7 +19,8 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from omc_agent.llm.playbook import Move, Situation, next_move
+from omc_agent.llm.playbook import next_move
+from omc_agent.llm.situation import Move, Situation
 
 _FACTS = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
 
@@ -85,7 +86,19 @@ def _situation(messages: list[BaseMessage]) -> Situation:
             call = calls.get(message.tool_call_id)
             tool, args = (call["name"], call["args"]) if call else (message.name, {})
             results.append({"tool": tool, "args": args, **_parsed(message)})
-    return Situation(facts=facts, results=results)
+    said, heard = _said(messages)
+    answers = [str(message.text) for message in messages if isinstance(message, AIMessage)]
+    return Situation(facts=facts, results=results, said=said, heard=heard, answers=answers)
+
+
+def _said(messages: list[BaseMessage]) -> tuple[list[str], int]:
+    """What the person said, from the last message that holds it, and how much of it was answered before."""
+    for message in reversed(messages):
+        block = _FACTS.search(message.text) if isinstance(message, HumanMessage) else None
+        told = json.loads(block.group(1)) if block else {}
+        if isinstance(told, dict) and isinstance(told.get("said"), list):
+            return [str(text) for text in told["said"]], int(told.get("heard") or 0)
+    return [], 0
 
 
 def _parsed(message: ToolMessage) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from omc_agent.llm.words import STOP, Words, phrases, tokenize
 
 def read_table(draft: Draft, given: str | None) -> tuple[str, bool]:
     """Name of the table, and whether the goal itself names it."""
-    words, at_hand = draft.words, str(draft.market.get("table") or PRICE_TABLE)
+    words, before = draft.words, draft.base.table if draft.base else PRICE_TABLE
+    at_hand = str(draft.market.get("table") or before)
     named = None
     for i in range(len(words)):
         if words.low(i) != "table":

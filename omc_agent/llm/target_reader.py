@@ -8,7 +8,7 @@ from itertools import pairwise
 from omc_agent.brief import CLASSIFIERS, ModelName, Task
 from omc_agent.llm import lexicon
 from omc_agent.llm.coin_reader import nearest
-from omc_agent.llm.draft import Draft, Question
+from omc_agent.llm.draft import Draft
 from omc_agent.llm.wishes import is_input
 from omc_agent.llm.words import stem
 
@@ -17,6 +17,8 @@ _NUMBER = {"regress", "regression", "level", "levels", "magnitude", "size", "exa
 _HOW = {"much", "many", "high", "low", "far", "volatile", "big", "large", "strongly"}
 _DATA = {"history", "data", "bar", "candle"}
 _SOFT = {"positive", "negative", "high", "low", "elevated", "calm", "spike", "spikes", "large", "big", "sign", "way"}
+
+_TASKS = ["classification", "regression"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Cues:
     asks_class: bool
     asks_number: bool
     asks_what: bool
+    regresses: bool = False
+    classifies: bool = False
 
     @property
     def is_task(self) -> bool:
@@ -53,12 +57,21 @@ def read_cues(draft: Draft, has_models: bool) -> Cues:
         if low in lexicon.PREDICT | lexicon.EXPLORE | _PROBABILITY | _NUMBER or (how and low in _HOW - {"volatile"}):
             words.take(i)
     asks_class = asks_class or bool(opens & {"will", "is", "does", "are"})
-    return Cues(explores, predicts and bool(here & lexicon.PREDICT), asks_class, asks_number, asks_what)
+    return Cues(
+        explores,
+        predicts and bool(here & lexicon.PREDICT),
+        asks_class,
+        asks_number,
+        asks_what,
+        regresses=bool(here & {"regression", "regress", "regressor"}),
+        classifies=bool(here & {"classification", "classify", "classifier"}),
+    )
 
 
 def read_target(draft: Draft, cues: Cues, threshold: float | None) -> str | None:
     """Which of the targets made from bars the goal is about."""
-    words, names = draft.words, _named_targets(draft)
+    words = draft.words
+    names, others = _named_targets(draft)
     signs = {sign for i in range(len(words)) if (sign := lexicon.move_sign(words.low(i))) is not None}
     soft = {words.low(i) for i in range(len(words))} & _SOFT
     target = _pick_target(names, cues, threshold, bool(signs), bool(soft))
@@ -69,14 +82,16 @@ def read_target(draft: Draft, cues: Cues, threshold: float | None) -> str | None
             words.low(i) in _SOFT and target in ("direction", "volatility")
         ):
             words.take(i)
+    if others and target == names[0]:
+        draft.ask("target", "Which target?", "The goal names several; one run has one.", [target, *others], target)
     if target == "direction" and -1 in signs and 1 not in signs:
         draft.note("The label is 1 when the close is higher at the horizon; a fall is the same model read as 0.")
     return target
 
 
-def _named_targets(draft: Draft) -> list[str]:
-    """Targets by their names, without those that are data to learn from; a second one of a list is left out."""
-    words, names = draft.words, list[str]()
+def _named_targets(draft: Draft) -> tuple[list[str], list[str]]:
+    """Targets by their names, without those that are data to learn from; and further ones of a list, left out."""
+    words, names, others = draft.words, list[str](), list[str]()
     for hit in words.hits(lexicon.TARGETS):
         after = words.low(hit.stop)
         is_data = stem(after) in _DATA or after == "table" or is_input(words, hit.start)
@@ -86,10 +101,11 @@ def _named_targets(draft: Draft) -> list[str]:
         elif names and hit.value not in names and is_listed:
             draft.note(f"One run has one target; {words.text(hit.start, hit.stop)} was left out.")
             words.refuse(hit.start, hit.stop)
+            others.append(hit.value)
         else:
             names.append(hit.value)
             words.take(hit.start, hit.stop)
-    return names
+    return names, others
 
 
 def _pick_target(names: list[str], cues: Cues, threshold: float | None, moved: bool, soft: bool) -> str | None:
@@ -131,12 +147,25 @@ def settle_task(
         return _default_target(draft, cues, number or only_numbers)
     if price_target == "volatility":
         number = number or cues.asks_what
-        if not number and not cues.asks_class:
-            draft.assume("task")
         if not number:
             draft.note("Volatility is predicted as a class: above its median over the development rows, or not.")
+        if not number and not cues.asks_class:
+            context = "As a class it is above its median over the development rows or not; as a number, its level."
+            draft.ask("task", "Volatility as a class, or as a number?", context, _TASKS, _TASKS[0])
         return ("regression" if number else "classification"), price_target
-    return ("regression" if price_target in ("return", "price") else "classification"), price_target
+    is_number = price_target in ("return", "price")
+    if cues.regresses and price_target == "direction":
+        _ask_kind(draft, "regression", price_target, "return")
+    elif cues.classifies and is_number:
+        _ask_kind(draft, "classification", price_target, "direction")
+    return ("regression" if is_number else "classification"), price_target
+
+
+def _ask_kind(draft: Draft, said: str, target: str, other: str) -> None:
+    """A target that the task, as the goal names it, does not have."""
+    draft.note(f"The goal says {said}, and {target} is none; {target} is taken.")
+    context = f"The goal says {said}, and {target} is none; {other} would be one."
+    draft.ask("target", f"Predict {target}, or {other}?", context, [target, other], target)
 
 
 def _default_target(draft: Draft, cues: Cues, number: bool) -> tuple[Task, str]:
@@ -146,15 +175,8 @@ def _default_target(draft: Draft, cues: Cues, number: bool) -> tuple[Task, str]:
         return "regression", "return"
     if not cues.asks_class:
         draft.assume("task")
-    draft.questions.append(
-        Question(
-            field="target",
-            question="What is to be predicted?",
-            context="The goal does not say; for a number, write 'return' or 'price' into the goal.",
-            options=["direction", "volatility"],
-            default="direction",
-        )
-    )
+    options = ["direction", "return", "price", "volatility"]
+    draft.ask("target", "What is to be predicted?", "The goal does not say.", options, options[0])
     return "classification", "direction"
 
 
@@ -169,20 +191,9 @@ def _column_task(draft: Draft, cues: Cues, column: str | None, number: bool) -> 
         column = (close or draft.columns)[-1 if not close else 0]
         draft.assume("target")
         options = list(dict.fromkeys([column, *draft.columns]))[:6]
-        draft.questions.append(
-            Question("target", "Which column is to be predicted?", "The goal names none of them.", options, column)
-        )
+        draft.ask("target", "Which column is to be predicted?", "The goal names none of them.", options, column)
     kind = (draft.market or {}).get("kinds", {}).get(column)
     number = number or (kind == "number" and not cues.asks_class)
     if not number and not cues.asks_class and kind is None:
-        draft.assume("task")
-        draft.questions.append(
-            Question(
-                field="task",
-                question=f"Is {column} a class or a number?",
-                context="The goal does not say.",
-                options=["classification", "regression"],
-                default="classification",
-            )
-        )
+        draft.ask("task", f"Is {column} a class or a number?", "The goal does not say.", _TASKS, _TASKS[0])
     return ("regression" if number else "classification"), column or "direction"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from omc_agent.llm import lexicon
-from omc_agent.llm.draft import Draft, Question
+from omc_agent.llm.draft import Draft
 from omc_agent.llm.time_words import count_at
 from omc_agent.llm.words import STOP, Words, stem
 
@@ -46,6 +46,8 @@ def read_threshold(draft: Draft) -> float | None:
         elif change.value is None or threshold is not None:
             words.refuse(i, change.number_stop)
             draft.note(f"{words.text(i, change.number_stop)} was not read as a threshold.")
+            if change.value not in (None, threshold) and threshold is not None:
+                _ask_which(draft, threshold, float(change.value or 0))
         else:
             threshold = change.value
             if change.is_open:
@@ -131,13 +133,20 @@ def given_threshold(draft: Draft, target: str, threshold: float | None) -> float
 
 def _ask_side(draft: Draft, share: float, said: str) -> None:
     draft.note(f"'{said}' does not say which way; a rise is taken.")
-    draft.assume("threshold")
-    draft.questions.append(
-        Question(
-            field="threshold",
-            question=f"A move of {100 * share:g} % up, or down?",
-            context=f"The goal says '{said}'; one model learns one side.",
-            options=[f"{share:g}", f"{-share:g}"],
-            default=f"{share:g}",
-        )
+    draft.ask(
+        "threshold",
+        f"A move of {100 * share:g} % up, or down?",
+        f"The goal says '{said}'; one model learns one side.",
+        [f"{share:g}", f"{-share:g}"],
+        f"{share:g}",
+    )
+
+
+def _ask_which(draft: Draft, first: float, second: float) -> None:
+    draft.ask(
+        "threshold",
+        "Which threshold?",
+        f"The goal names {100 * first:+g} % and {100 * second:+g} %; one run has one.",
+        [f"{first:g}", f"{second:g}"],
+        f"{first:g}",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from omc_agent.brief import format_duration
-from omc_agent.llm.draft import Draft, Question
+from omc_agent.llm.draft import Draft
 from omc_agent.llm.horizon_reader import read_bar_size, read_horizon
 from omc_agent.llm.span_reader import read_span
 from omc_agent.llm.spans import DEFAULT_SPAN, Span, bar_length, newest_bar, oldest_bar
@@ -41,22 +41,22 @@ def settle_horizon(draft: Draft, horizons: list[timedelta]) -> timedelta:
     if not horizons:
         draft.assume("horizon")
         return DEFAULT_HORIZON
-    bar = bar_length(draft.market)
     if len(horizons) > 1:
+        draft.note(f"The goal names {len(horizons)} horizons; {format_duration(horizons[0])} is taken.")
+        names = [format_duration(_in_bars(draft, each)) for each in horizons]
+        draft.ask("horizon", "Which horizon?", "One run has one horizon.", names[:4], names[0])
+    horizon, whole = horizons[0], _in_bars(draft, horizons[0])
+    if whole != horizon:
+        said, taken = format_duration(horizon), format_duration(whole)
+        draft.note(f"A horizon of {said} is no whole number of bars; {taken} is taken.")
         draft.assume("horizon")
-        names = [format_duration(horizon) for horizon in horizons]
-        draft.note(f"The goal names {len(horizons)} horizons; {names[0]} is taken.")
-        draft.questions.append(
-            Question("horizon", "Which horizon?", "One run has one horizon.", names[:4], default=names[0])
-        )
-    horizon = horizons[0]
-    bars = -(-horizon // bar)
-    if draft.coins and bars * bar != horizon:
-        whole = format_duration(bars * bar)
-        draft.note(f"A horizon of {format_duration(horizon)} is no whole number of bars; {whole} is taken.")
-        draft.assume("horizon")
-        horizon = bars * bar
-    return horizon
+    return whole
+
+
+def _in_bars(draft: Draft, horizon: timedelta) -> timedelta:
+    """The next whole number of bars; of a table without bars the horizon itself."""
+    bar = bar_length(draft.market)
+    return -(-horizon // bar) * bar if draft.coins else horizon
 
 
 def default_span(draft: Draft) -> Span:
@@ -101,6 +101,8 @@ def _turned(draft: Draft, span: Span) -> Span:
         return span
     if span.end is None:
         draft.note(f"'{span.words}' starts after the newest bar.")
+        if newest is not None:
+            _ask_start(draft, span, start, newest + bar_length(draft.market))
         return span
     if start == end:
         # Turned round it is as empty; whoever fetches says so, with the span there is.
@@ -119,12 +121,5 @@ def _turned(draft: Draft, span: Span) -> Span:
 
 def _ask_start(draft: Draft, span: Span, start: datetime, end: datetime) -> None:
     options = [start.isoformat(), (end - timedelta(days=90)).isoformat()]
-    draft.questions.append(
-        Question(
-            field="start",
-            question="Where does the span start?",
-            context=f"The goal says '{span.words}', which holds no bar; the span ends at {end.isoformat()}.",
-            options=list(dict.fromkeys(options)),
-            default=options[0],
-        )
-    )
+    context = f"The goal says '{span.words}', which holds no bar; the span ends at {end.isoformat()}."
+    draft.ask("start", "Where does the span start?", context, options, options[0])

@@ -6,6 +6,7 @@ from omc_agent.llm import lexicon
 from omc_agent.llm.words import Words, stem
 
 _NOT = {"without", "no", "not", "avoid", "avoiding", "except", "excluding", "exclude", "don't", "dont", "never"}
+_NOT |= {"stop", "remove", "leave"}
 _NOT |= {"skip", "ignore", "omit", "rather", "instead", "drop", "nor", "doesn't", "neither", "minus"}
 _YES = {"with", "use", "using", "via", "but", "only", "just", "by", "prefer", "including", "include", "try", "fit"}
 _YES |= {"train", "compare", ";", ".", ":", "add", "want"}
@@ -29,6 +30,8 @@ def are_wanted(words: Words, spots: list[tuple[int, int]]) -> list[bool]:
 def _nearest_cue(words: Words, start: int, floor: int) -> bool | None:
     for i in range(start - 1, floor - 1, -1):
         low, before = words.said(i), words.said(i - 1)
+        if low == "," and words.is_used(i - 1):  # "without xgboost, BTC direction": what is before is another list
+            return None
         if low in _NOT:
             words.take(i)
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from omc_agent.llm.coin_reader import coin_hits, is_shouting, near_coin, nearest, stranger_hits
+from omc_agent.llm.coin_reader import coin_hits, is_shouting, near_coins, nearest, stranger_hits
 from omc_agent.llm.grammar import read_goal
 from omc_agent.llm.lexicon import COINS
 from omc_agent.llm.words import Words
@@ -52,8 +52,9 @@ def test_nearest_knows_symbols_and_names_and_gives_three_at_most() -> None:
 
 
 def test_near_coin_is_strict() -> None:
-    assert near_coin("bitcion", {"BTC"}) == "BTC"
-    assert near_coin("weather", set(COINS)) is None
+    assert near_coins("bitcion", {"BTC"}) == ["BTC"]
+    assert near_coins("weather", set(COINS)) == []
+    assert near_coins("litcoin", {"BTC", "ETH", "LTC"}) == ["LTC", "BTC"]
 
 
 def test_no_coin_is_asked_for_unless_there_is_only_one() -> None:

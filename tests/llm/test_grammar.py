@@ -50,7 +50,7 @@ def test_a_complete_goal_asks_nothing() -> None:
 @pytest.mark.parametrize(
     ("goal", "name", "options", "default"),
     [
-        ("Predict BTC", "target", ["direction", "volatility"], "direction"),
+        ("Predict BTC", "target", ["direction", "return", "price", "volatility"], "direction"),
         ("Will BTC move by 2% in 24h", "threshold", ["0.02", "-0.02"], "0.02"),
         ("Will BTC rise or fall by 2% in 24h", "threshold", ["0.02", "-0.02"], "0.02"),
         ("Predict BTC direction over 1h and 4h", "horizon", ["PT1H", "PT4H"], "PT1H"),
@@ -85,8 +85,8 @@ def test_what_is_open_is_asked_and_the_default_taken(goal: str, name: str, optio
 
 def test_there_are_at_most_three_questions_and_the_coin_comes_first() -> None:
     reading = read_goal("Will it move by 2% over 1h and 4h, by RMSE, with xgboost, without xgboost", MARKET)
-    assert [question.field for question in reading.questions] == ["coins", "threshold", "models"]
-    assert {"horizon", "metric"} <= set(reading.brief.assumed)
+    assert [question.field for question in reading.questions] == ["coins", "threshold", "horizon"]
+    assert {"models", "metric"} <= set(reading.brief.assumed)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import pytest
 
 from omc_agent.brief import Brief
 from omc_agent.graph.edges import AGENTS
-from omc_agent.llm.playbook import NAIVE, Situation, next_move
+from omc_agent.llm.moves import NAIVE
+from omc_agent.llm.playbook import next_move
+from omc_agent.llm.situation import Situation
 
 TOOLS = {agent.stage: tuple(tool.name for tool in agent().tools()) for agent in AGENTS}
 SPAN = {"start": "2024-08-01T00:00:00+00:00", "end": "2024-08-11T00:00:00+00:00"}
@@ -53,6 +55,13 @@ def test_a_goal_becomes_a_brief_with_its_notes():
     assert tool == "submit_brief"
     assert (args["coins"], args["horizon"], args["target"]) == (["ETH"], "PT2H", "direction")
     assert {"notes", "questions"} <= set(args)
+
+
+def test_a_goal_that_follows_a_run_says_what_stays_as_it_was():
+    base = {"id": "calm-fox", "brief": Brief(coins=["BTC"], horizon="PT4H").model_dump()}
+    ((_, args),) = moves("understanding", {"goal": "now for ETH", "market": {}, "base": base})
+    assert (args["coins"], args["horizon"]) == (["ETH"], "PT4H")
+    assert args["notes"][0].startswith("As in run calm-fox: target direction; horizon PT4H")
 
 
 def test_prices_are_looked_at_then_fetched_within_the_span():
@@ -150,6 +159,93 @@ def test_a_failed_move_ends_the_stage():
     move = next_move(TOOLS["data_analysis"], Situation(PRICES, failed))
     assert move.tool == ""
     assert "clean_data failed" in move.reason
+
+
+DIED = "The child kernel died. The child kernel was replaced: its variables are lost and must be rebuilt."
+
+
+def result(tool, args=None, **more):
+    return {"tool": tool, "args": args or {}, "status": "ok", "ok": True, **more}
+
+
+def died(tool, args=None, reason=DIED):
+    return result(tool, args, status="killed", ok=False, reason=reason)
+
+
+def test_a_child_that_died_is_tried_again_with_the_same_arguments_at_most_twice_in_a_stage():
+    done, args = result("clean_data"), {"prices": "bars", "indicators": ["rsi"], "into": "bars"}
+    lost = died("calculate_technical_indicators", args)
+    for results in ([done, lost], [done, lost, lost]):
+        move = next_move(TOOLS["data_analysis"], Situation(PRICES, results))
+        assert (move.tool, move.args) == ("calculate_technical_indicators", args)
+        assert "died" in move.reason
+        assert "once more" in move.reason
+    assert next_move(TOOLS["data_analysis"], Situation(PRICES, [done, lost, lost, lost])).tool == ""
+
+
+def test_attempts_that_were_made_again_do_not_count():
+    lost = died("clean_data")
+    after = [lost, result("clean_data"), result("calculate_technical_indicators")]
+    assert next_move(TOOLS["data_analysis"], Situation(PRICES, after)).tool == "perform_eda"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        died(
+            "clean_data", reason="processes limit: 70 of 64; AgentSettings.processes raises it The child kernel died"
+        ),
+        result("clean_data", ok=False, status="error", error={"type": "ValueError", "message": "no"}, reason=""),
+        result("clean_data", ok=False, status="memory", reason="memory limit: 2 GB"),
+    ],
+)
+def test_any_other_failure_ends_the_stage(failure):
+    assert next_move(TOOLS["data_analysis"], Situation(PRICES, [failure])).tool == ""
+
+
+def test_an_error_that_says_the_child_was_lost_is_tried_again():
+    error = {"type": "SandboxError", "message": "sandbox.no_frame: bars cannot be brought out: the child died."}
+    lost = result("clean_data", {"prices": "prices"}, ok=False, status="error", error=error)
+    assert next_move(TOOLS["data_analysis"], Situation(PRICES, [lost])).tool == "clean_data"
+
+
+def decided(**overrides):
+    return {**PRICES, "overrides": overrides}
+
+
+def test_lags_windows_and_columns_that_a_person_decided_are_used():
+    made = moves("feature_engineering", decided(lags=[1, 2], windows=[24], drop=["range"]))
+    assert made == [
+        ("create_features", {"prices": "bars", "lags": [1, 2], "windows": [24]}),
+        ("drop_columns", {"features": "features", "columns": ["range"]}),
+    ]
+    both = moves("feature_engineering", {**decided(drop=["range", "smooth"]), "leaks": ["smooth"]})
+    assert both[-1][1]["columns"] == ["smooth", "range"]
+
+
+def test_features_hold_exactly_the_indicators_of_the_brief():
+    asked = {**PRICES, "brief": {**PRICES["brief"], "indicators": ["rsi", "macd"]}}
+    assert moves("feature_engineering", asked)[0][1]["indicators"] == ["rsi", "macd"]
+    assert "indicators" not in moves("feature_engineering", PRICES)[0][1]
+
+
+def test_a_table_leaves_out_columns_as_well():
+    table = {**TABLE, "overrides": {"drop": ["age"]}}
+    assert moves("feature_engineering", table)[-1] == ("drop_columns", {"features": "features", "columns": ["age"]})
+
+
+def test_decided_hyperparameters_go_to_their_model_only():
+    made = {args["model"]: args for _, args in moves("model_training", decided(**{"xgboost.max_depth": 4}))}
+    assert made["xgboost"]["params"] == {"max_depth": 4}
+    assert "params" not in made["random_forest"]
+
+
+def test_the_search_looks_at_the_model_that_a_person_gave_a_range():
+    forest = {**_candidates()[-1], "name": "forest", "model": "random_forest", "score": 0.4}
+    facts = {**PRICES, "candidates": [*_candidates(), forest], "rounds_left": 1}
+    assert moves("model_evaluation", facts)[-1][1]["model"] == "xgboost"
+    facts["overrides"] = {"random_forest.max_features": [0.1, 0.3]}
+    assert moves("model_evaluation", facts)[-1][1]["model"] == "random_forest"
 
 
 def test_tools_that_name_no_stage_have_no_rule():
