@@ -12,7 +12,8 @@ from omc_agent.brief import PRICE_TARGETS, Brief, format_duration
 from omc_agent.errors import GoalError
 from omc_agent.llm import lexicon
 from omc_agent.llm.choices import settle_metric, settle_models
-from omc_agent.llm.coin_reader import default_coins, nearest
+from omc_agent.llm.coin_reader import default_coins
+from omc_agent.llm.coin_spelling import nearest
 from omc_agent.llm.draft import Draft
 from omc_agent.llm.followup import follow, follow_choices, says_something
 from omc_agent.llm.questions import settle_questions

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from omc_agent.brief import CLASSIFIERS, ModelName, Task
 from omc_agent.llm import lexicon
-from omc_agent.llm.coin_reader import nearest
+from omc_agent.llm.coin_spelling import nearest
 from omc_agent.llm.draft import Draft
 from omc_agent.llm.wishes import is_input
 from omc_agent.llm.words import stem

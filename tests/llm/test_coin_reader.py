@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from omc_agent.llm.coin_reader import coin_hits, is_shouting, near_coins, nearest, stranger_hits
+from omc_agent.llm.coin_reader import coin_hits, is_shouting, stranger_hits
+from omc_agent.llm.coin_spelling import near_coins, nearest
 from omc_agent.llm.grammar import read_goal
 from omc_agent.llm.lexicon import COINS
 from omc_agent.llm.words import Words
