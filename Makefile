@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup system demo lab test test-unit test-browser test-notebooks lint lock clean \
-	test-attacks bench-goal bench-start bench-fit bench-sandbox
+	test-attacks test-kill bench-goal bench-start bench-fit bench-sandbox
 
 setup: $(DONE)
 
@@ -72,6 +72,10 @@ lock: setup
 # The attacks with every way of the walled tier, as root and as an ordinary user.
 test-attacks: setup system
 	OMC_ALL_WAYS=1 $(PYTEST) tests/attacks
+
+# A run that is killed after every event and every write, loses every child, and meets a full disk: some hours.
+test-kill: setup system
+	OMC_ALL_KILLS=1 $(PYTEST) -n 2 tests/test_kill.py
 
 # Other executors, for comparison only: they never come near our own environment.
 .venv-peers/.done:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from omc_agent.brief import Brief
+from omc_agent.agents.answers import answered
 from omc_agent.errors import RunError
 from omc_agent.events import Branched
 from omc_agent.graph.edges import Graph
@@ -70,8 +70,7 @@ async def seed_of(graph: Graph, lineage: Sequence[str], turn: Turn) -> Seed:
     overrides = {**values.get("overrides", {}), **now.get("overrides", {}), **turn.overrides}
     brief = split_by_home(overrides)[0]
     if brief and values.get("brief"):
-        assumed = [name for name in values["brief"]["assumed"] if name not in brief]
-        values["brief"] = Brief.model_validate({**values["brief"], **brief, "assumed": assumed}).model_dump()
+        values["brief"] = answered(values["brief"], brief)
     values |= {"overrides": overrides, "goto": turn.stage, "error": None, "trouble": None}
     return Seed(values, frozenset(int(n) for n in values.get("cells", {})))
 

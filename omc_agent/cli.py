@@ -113,6 +113,9 @@ def _run(parsed: argparse.Namespace) -> int:
     from omc_agent import face
     from omc_agent.panels.plain import PlainPanel
 
+    if parsed.follow and (told := face.told_of(parsed.follow, parsed.goal, settings_from(parsed))) is not None:
+        print(told)
+        return 0
     default = "never" if parsed.json or not sys.stdin.isatty() else "risky"
     settings = settings_from(parsed, approve=default)
     panel = PlainPanel(_to_stderr, shell=True)

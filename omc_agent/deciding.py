@@ -58,6 +58,9 @@ def decide(store: SessionManager, name: str, decision: Decision, by: str) -> Dec
     first = False
     if row["status"] == "open":
         asked = request_of(row)
+        if decision.sha256 not in ("", row["sha256"]):
+            raise UsageError("usage.edit", given="What was shown is not what waits now.", have="The run still waits.",
+                             try_=f"%agent show {row['session_id']} shows it.")  # fmt: skip
         fitted = _fitted(asked, decision, allowed=_allowed_imports(store, row))
         kept = fitted.model_copy(update={"sha256": row["sha256"]}).model_dump(exclude_none=True)
         first = store.decide(row["id"], kept, by)

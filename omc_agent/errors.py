@@ -49,6 +49,7 @@ CODES: dict[str, str] = {
     "run.lease_lost": "Another process took the run over.",
     "run.failed": "A stage failed and could not be mended.",
     "run.rejected": "A person rejected the plan of a stage.",
+    "run.store": "The store cannot be written.",
     "run.wall": "The run took longer than AgentSettings.run_wall.",
     "run.stopped": "The run was stopped.",
     "run.approval_needed": "The run waits for a person, and nobody is there.",

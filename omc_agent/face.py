@@ -18,6 +18,7 @@ from omc_agent.follower import Follower
 from omc_agent.graph.edges import build_graph
 from omc_agent.handle import Handle
 from omc_agent.llm.offline import OfflineChatModel
+from omc_agent.llm.questions_about import answer_from_record, is_question
 from omc_agent.request import Decision
 from omc_agent.result import RunResult
 from omc_agent.session import AgentOrchestrator, Session, stored_settings
@@ -147,6 +148,18 @@ def attach(run_id: str, *, settings: AgentSettings, view: View | None = None) ->
     shown.pop("on_tick", None)
     follower = Follower(shared.store, shared.store.read(run_id), **shown)
     return Handle(follower, the_engine().submit(follower.run()), settings, shared.store)
+
+
+def told_of(run_id: str, question: str, settings: AgentSettings) -> str | None:
+    """The answer to a question about a run, out of its record; None when it is no question but a goal."""
+    if not is_question(question):
+        return None
+    store = orchestrator_for(settings).store
+    found, branch = store.find_branch(run_id)
+    store.read(found)
+    events = [told.event for told in store.story(found, branch)]
+    record = [{"kind": event.kind, "stage": event.stage, "content": event.line()} for event in events]
+    return answer_from_record(question, record)
 
 
 def is_driven(run_id: str, settings: AgentSettings) -> bool:

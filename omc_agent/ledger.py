@@ -46,10 +46,10 @@ class Ledger:
         self._writing = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
 
-    async def emit(self, event: Event, key: str) -> None:
-        """Show the event and queue it; the same `key` again is not shown twice."""
+    async def emit(self, event: Event, key: str) -> bool:
+        """Show the event and queue it; the same `key` again is not shown twice. Whether it was new."""
         if key in self._keys:
-            return
+            return False
         self._keys.add(key)
         self.stage = event.stage or self.stage
         self._pending.append((key, event))
@@ -57,6 +57,12 @@ class Ledger:
             self.listener(event)
         if self._timer is None or self._timer.done():
             self._timer = asyncio.create_task(self._later())
+        return True
+
+    def show(self, event: Event) -> None:
+        """Show an event that is written already, such as a question that waits again."""
+        if self.listener is not None:
+            self.listener(event)
 
     async def flush(self) -> None:
         """Return when everything emitted so far is on disk."""

@@ -80,6 +80,9 @@ class AgentMagics(Magics):
         self.names.pop(out, None)  # it must never hold an older run's result
         goal = self._fill(cell.strip())
         settings = settings_from(parsed, self.settings)
+        if parsed.follow and (told := face.told_of(parsed.follow, goal, settings)) is not None:
+            print(told)
+            return
         frames = {name: self._frame(name) for name in parsed.data}
         there = self._somebody_is_there()
         transcript = Transcript(self.shell, interactive=there, out=out)

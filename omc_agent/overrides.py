@@ -19,7 +19,7 @@ INDICATORS = ("sma", "ema", "rsi", "macd", "bollinger")
 METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "mae", "rmse", "r2", "mase")
 TASKS = ("classification", "regression", "analysis")
 
-_PARAM = re.compile(rf"^({'|'.join(MODELS)})\.([a-z_]+)$")
+_PARAM = re.compile(rf"^({'|'.join(MODELS)})\.([A-Za-z0-9_]+)$")
 _RANGE = re.compile(r"^(-?[\d.e+-]+)\.\.(-?[\d.e+-]+)$")
 _HORIZON = re.compile(r"^(\d+)\s*(min|m|h|d)$")
 
@@ -105,7 +105,7 @@ def checked(changes: Mapping[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for name, value in changes.items():
         text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        if _PARAM.match(name) and isinstance(value, (list, tuple)) and len(value) == 2:
+        if _PARAM.match(name) and _is_range(value):
             text = f"{value[0]}..{value[1]}"
         key, parsed = _one(name, text)
         made[key] = parsed
@@ -147,7 +147,8 @@ def params_for(overrides: Mapping[str, Any], model: str) -> tuple[dict[str, Any]
             continue
         if isinstance(value, list):
             whole = all(isinstance(each, int) for each in value)
-            space[found.group(2)] = ["int" if whole else "float", *value]
+            kind = ("int" if whole else "float") if _is_range(value) else "choice"
+            space[found.group(2)] = [kind, *value]
         else:
             fixed[found.group(2)] = value
     return fixed, space
@@ -199,11 +200,19 @@ def _duration(text: str) -> str:
 def _parameter(name: str, text: str) -> Any:
     found = _RANGE.match(text)
     if found is None:
-        return _number(text)
+        parts = [_number(part.strip()) for part in text.split(",") if part.strip()]
+        if len(parts) == 2 and _is_range(parts):
+            raise _refused(f"{name}={text} is two numbers: a range is LOW..HIGH, a choice has three or more.")
+        return parts if len(parts) > 1 else _number(text)
     low, high = _number(found.group(1)), _number(found.group(2))
     if isinstance(low, str) or isinstance(high, str) or low >= high:
         raise _refused(f"{name}={text} is not LOW..HIGH.")
     return [low, high]
+
+
+def _is_range(value: Any) -> bool:
+    """Two numbers; anything else in a list is a choice."""
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, (int, float)) for v in value)
 
 
 def _number(text: str) -> int | float | str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langgraph.types import Command
 
-from omc_agent.agents.context import RunContext
+from omc_agent.agents.context import RunContext, Words
 from omc_agent.branching import Turn, branched, plant, seed_of
 from omc_agent.config import PRELUDE, AgentSettings, settings_with
 from omc_agent.errors import AgentError, GoalError, LeaseLost, RunError, RunStopped, error_from_dict
@@ -47,7 +48,7 @@ from omc_agent.sandbox import tiers
 from omc_agent.sandbox.spares import Spares
 from omc_agent.store.artifacts import save_artifact
 from omc_agent.store.checkpoints import open_checkpoints, prune_checkpoints
-from omc_agent.store.database import open_database
+from omc_agent.store.database import StoreBusy, open_database
 from omc_agent.store.leases import Leases, lost, new_owner
 from omc_agent.store.records import Row, SessionManager
 from omc_agent.vault import Vault
@@ -133,7 +134,7 @@ class Session:
         self.seconds = 0.0
         self._given_model = model
         self.room: WaitingRoom | None = None
-        self.said: list[str] = []
+        self.words = Words()
         self._on_tick, self._on_end, self._on_past = on_tick, on_end, on_past
         self._leases = Leases(shared.store.engine)
         self._owns = self._overran = self._refused = False
@@ -170,6 +171,8 @@ class Session:
             self._end("stopped", error)
         except AgentError as error:
             self._end("failed", error)
+        except StoreBusy as error:
+            self._end("failed", self._not_written(error))
         except Exception as error:  # a bug of ours: the run fails in one line, the traceback is kept for us
             self._end("failed", self._crashed(error))
         finally:
@@ -287,8 +290,8 @@ class Session:
         await self.ledger.emit(event, key)
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, Said) and event.text not in self.said:
-            self.said.append(event.text)
+        if isinstance(event, Said) and event.text not in self.words.said:
+            self.words.said.append(event.text)
         elif isinstance(event, Overridden):
             self._pending |= event.overrides
         elif isinstance(event, StageStarted):
@@ -410,7 +413,7 @@ class Session:
             open_sealed=open_sealed,
             ask=ask,
             afford=afford,
-            said=lambda: list(self.said),
+            words=self.words,
             pending=lambda: dict(self._pending),
             base=self._base,
             save_artifact=self._save_artifact,
@@ -487,7 +490,10 @@ class Session:
                 self.ledger.listener(event)
         except LeaseLost:  # what is told now is told by whoever drives it
             self._owns = False
+        except StoreBusy as error:
+            self._end("failed", self._not_written(error))
         finally:
+            self._leases.end(self.owner)
             if self._on_end is not None:
                 self._on_end()
 
@@ -523,8 +529,15 @@ class Session:
         if self.room is not None:
             self.room.wake()
 
+    def _not_written(self, error: Exception) -> RunError:
+        why = str(error).splitlines()[0].rpartition(")")[2].strip() or "no reason given"
+        return RunError("run.store", given=f"The store cannot be written: {why}.",
+                        have="What was written before is kept.",
+                        try_=f"Make room, or wait; then %agent resume {self.id} goes on.")  # fmt: skip
+
     def _crashed(self, error: Exception) -> RunError:
-        (self.workspace / "crash.txt").write_text(traceback.format_exc())
+        with contextlib.suppress(OSError):  # a full disk may be the very reason
+            (self.workspace / "crash.txt").write_text(traceback.format_exc())
         return RunError("run.failed", given=f"{type(error).__name__}: {str(error)[:200]}.",
                         have=f"The traceback is in {self.workspace / 'crash.txt'}.",
                         try_="Send it with what %agent doctor says.")  # fmt: skip

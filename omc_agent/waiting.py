@@ -111,7 +111,8 @@ class WaitingRoom:
                 deadline=deadline,
                 on_timeout=then,
             )
-            await self.ledger.emit(told, f"{request_id}:opened")
+            if not await self.ledger.emit(told, f"{request_id}:opened"):
+                self.ledger.show(told)  # it waits again, with a new deadline
         await self.ledger.flush()
         return deadline
 

@@ -132,10 +132,18 @@ class Bench(Protocol):
 
 
 @dataclass
+class Words:
+    """What the person said to the agent, oldest first, and how many of these texts some model call has had."""
+
+    said: list[str] = field(default_factory=list)
+    delivered: int = 0
+
+
+@dataclass
 class RunContext:
     """What acts in a run; handed to the graph as its context, never checkpointed.
 
-    `said` gives the person's words so far, `pending` the overrides that no stage has taken up yet, `base` the id and
+    `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` the id and
     brief of the run that this one follows (empty: none); `afford` returns when one more model call is paid for.
     """
 
@@ -157,7 +165,7 @@ class RunContext:
     open_sealed: Callable[[dict[str, Any]], Awaitable[tuple[pd.DataFrame, int]]]
     ask: Callable[[Request, str], Awaitable[Decision]]
     afford: Callable[[str, str], Awaitable[None]]
-    said: Callable[[], list[str]]
+    words: Words
     pending: Callable[[], dict[str, Any]]
     base: dict[str, Any]
     save_artifact: Callable[[str, bytes], Awaitable[Any]]

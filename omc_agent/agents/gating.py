@@ -13,10 +13,11 @@ from typing import Any
 from langchain_core.messages import ToolMessage
 from langgraph.types import Command
 
+from omc_agent.agents.answers import answered
 from omc_agent.agents.context import RunContext
 from omc_agent.brief import Brief
 from omc_agent.errors import RunStopped
-from omc_agent.overrides import INDICATORS, split_by_home
+from omc_agent.overrides import INDICATORS
 from omc_agent.request import Decision, Request, words_of
 
 FREE_CODE = "run_python"
@@ -81,12 +82,11 @@ def rejected(request: Request, decision: Decision, call: Call, state: State) -> 
 
 def changed(request: Request, decision: Decision, call: Call, state: State) -> Command[Any]:
     """The person changed what the stage works with: it begins anew with that, and is not asked about again."""
-    brief, _, _ = split_by_home(decision.value)
     text = f"A person {words_of(decision)}. The stage begins anew with that."
     return Command(
         update={
             "messages": [_told(call, text, ok=True)],
-            "brief": Brief.model_validate({**state["brief"], **brief}).model_dump(),
+            "brief": answered(state["brief"], decision.value),
             "overrides": dict(decision.value),
             "allowed": {f"{request.gate}:{request.stage}": True},
             "goto": request.stage,

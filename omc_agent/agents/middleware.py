@@ -20,10 +20,11 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from omc_agent.agents import gating
-from omc_agent.agents.context import RunContext, Shared
+from omc_agent.agents.answers import answered
+from omc_agent.agents.context import RunContext, Shared, Words
 from omc_agent.brief import Brief
 from omc_agent.errors import AgentError, ModelError, RunStopped
-from omc_agent.events import Act, Observe, Reason, StageFinished, StageStarted
+from omc_agent.events import Act, BriefRead, Observe, Reason, StageFinished, StageStarted
 from omc_agent.overrides import split_by_home
 from omc_agent.request import Decision, Request
 
@@ -71,6 +72,7 @@ class Stage(AgentMiddleware[StageState, RunContext, Any]):
             "at": time.time(),
             "frames": {name: ref["sha"] for name, ref in state.get("frames", {}).items()},
             "values": self.agent.values(state),
+            "heard": context.words.delivered,
         }
         opening = (
             f"{self.agent.task}\n\nWhat is known stands in the JSON below. Names of columns and coins and texts in it"
@@ -127,7 +129,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
             return AIMessage(why)
         key = _task(request.runtime)
         await context.afford(self.agent.stage, key)
-        request = _with_said(request, context.said())
+        request = _with_said(request, context.words)
         try:
             response = await asyncio.wait_for(handler(request), context.model_timeout or None)
         except TimeoutError:
@@ -189,7 +191,11 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         if decision.type == "reject":
             return gating.rejected(asked, decision, call, request.state)
         if decision.type == "edit" and isinstance(decision.value, dict):
-            return gating.changed(asked, decision, call, request.state)
+            command = gating.changed(asked, decision, call, request.state)
+            read = Brief.model_validate(cast(dict[str, Any], command.update)["brief"])
+            told = BriefRead(stage=self.agent.stage, title=read.title(), brief=read.model_dump())
+            await context.emit(told, f"{key}:brief")
+            return command
         if decision.sha256 not in ("", asked.sha256()):
             other = Decision(type="reject", why="what was approved is not what would run now")
             return gating.rejected(asked, other, call, request.state)
@@ -232,17 +238,18 @@ def taken_up(state: Mapping[str, Any], context: RunContext) -> dict[str, Any]:
     if not new:
         return {}
     update: dict[str, Any] = {"overrides": {**state.get("overrides", {}), **new}}
-    brief = split_by_home(new)[0]
-    if brief and state.get("brief"):
-        update["brief"] = Brief.model_validate({**state["brief"], **brief}).model_dump()
+    if split_by_home(new)[0] and state.get("brief"):
+        update["brief"] = answered(state["brief"], new)
     return update
 
 
-def _with_said(request: ModelRequest[RunContext], said: list[str]) -> ModelRequest[RunContext]:
+def _with_said(request: ModelRequest[RunContext], words: Words) -> ModelRequest[RunContext]:
     """The person's words behind all messages: never between a call and its answer, which providers refuse."""
-    if not said:
+    if not words.said:
         return request
-    block = f"The person said, while you work:\n```json\n{json.dumps({'said': said})}\n```"
+    words.delivered = len(words.said)
+    told = {"said": words.said, "heard": cast(StageState, request.state)["entered"].get("heard", 0)}
+    block = f"The person said, while you work:\n```json\n{json.dumps(told)}\n```"
     return request.override(messages=[*request.messages, HumanMessage(block)])
 
 

@@ -63,7 +63,8 @@ Stage: understanding. Turn the person's goal into a Brief.
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Goal, the market's metadata, and what the command line fixed."""
         source = {"table": context.source.table, "target": context.source.target}
-        return {"goal": state["goal"], "market": await context.describe(), "source": source}
+        base = {"base": context.base} if context.base else {}
+        return {"goal": state["goal"], "market": await context.describe(), "source": source, **base}
 
     def missing(self, state: StageState) -> str | None:
         """A brief."""

@@ -7,15 +7,14 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from omc_agent.agents.answers import answered
 from omc_agent.agents.context import RunContext
 from omc_agent.agents.middleware import taken_up
-from omc_agent.brief import Brief
 from omc_agent.errors import RunStopped
 from omc_agent.events import ChoiceMade
 from omc_agent.graph.state import AgentState
 from omc_agent.graph.visit import Visit, visiting
 from omc_agent.naming import model_name
-from omc_agent.overrides import split_by_home
 from omc_agent.request import Decision, Option, Request
 from omc_agent.tools.evaluation import recommend
 
@@ -45,8 +44,7 @@ async def selection(state: AgentState, runtime: Runtime[RunContext]) -> dict[str
             return {**ended, "goto": None, "error": _stopped(decision).to_dict()}
         if decision.type == "edit" and isinstance(decision.value, dict):
             visit.status = "back"
-            brief = split_by_home(decision.value)[0]
-            again = Brief.model_validate({**state["brief"], **brief}).model_dump()
+            again = answered(state["brief"], decision.value)
             return {**ended, "goto": "model_training", "brief": again, "overrides": dict(decision.value)}
         name = decision.value if decision.value in candidates else advice["name"]
         name = advice["name"] if candidates[name]["baseline"] else name

@@ -7,14 +7,15 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from omc_agent.agents.answers import answered
 from omc_agent.agents.context import RunContext
-from omc_agent.errors import RunError
-from omc_agent.events import Said, StageFinished, Warned
+from omc_agent.brief import Brief
+from omc_agent.errors import RunError, UsageError
+from omc_agent.events import BriefRead, Said, StageFinished, Warned
 from omc_agent.graph.state import OPTIONAL, AgentState
 from omc_agent.graph.visit import visiting
 from omc_agent.request import ClarificationQuestion, ClarificationRequest, ClarificationResponse, Request
 
-DEFAULT_METRIC = {"classification": "roc_auc", "regression": "mae"}
 STOP, AGAIN, WITHOUT = "stop", "try again", "go on without it"
 
 
@@ -38,25 +39,27 @@ async def clarification(state: AgentState, runtime: Runtime[RunContext]) -> dict
         if decision.type == "reject":
             visit.status = "back"
             return {"error": _unanswered(decision.why), "visits": visit.entered(), "goto": None, "trouble": None}
-        brief = dict(state["brief"])
-        for name, answer in ClarificationResponse.model_validate(decision.model_dump()).answers.items():
-            brief = _answered(brief, name, answer)
-        again = "data_retrieval" if state.get("sealed") and brief != state["brief"] else None
+        given = ClarificationResponse.model_validate(decision.model_dump()).answers
+        brief = _answered(state["brief"], given, {q.field: q.default for q in request.questions})
+        read = Brief.model_validate(brief)
+        await visit.tell(BriefRead(stage="clarification", title=read.title(), brief=read.model_dump()))
+        again = "data_retrieval" if state.get("sealed") and _wants(brief) != _wants(state["brief"]) else None
         return {"brief": brief, "questions": [], "visits": visit.entered(), "goto": again, "trouble": None}
 
 
-def _answered(brief: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
-    """The brief with one field answered; an answer for a field that does not exist changes nothing."""
-    if name not in brief:
-        return brief
-    if name == "task" and value != brief["task"]:
-        brief = {**brief, "metric": DEFAULT_METRIC.get(str(value), brief["metric"])}
-    if isinstance(brief[name], list) and not isinstance(value, list):
-        value = [part.strip() for part in str(value).split(",") if part.strip()]
-    if name == "threshold" and value not in (None, ""):
-        value = float(value)
-    asked = name in brief["assumed"]
-    return {**brief, name: value, "assumed": [each for each in brief["assumed"] if each != name or not asked]}
+def _answered(brief: Mapping[str, Any], given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, Any]:
+    """The brief with the answers; an answer that no field can take leaves the default."""
+    changed = {name: answer for name, answer in given.items() if answer != defaults.get(name)}
+    try:
+        made = answered(brief, changed)
+    except UsageError:
+        made = dict(brief)
+    return {**made, "assumed": [name for name in made["assumed"] if name not in given]}
+
+
+def _wants(brief: Mapping[str, Any]) -> dict[str, Any]:
+    """What the brief asks for, without what was taken by default."""
+    return {name: value for name, value in brief.items() if name != "assumed"}
 
 
 async def circuit_breaker(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, Any]:

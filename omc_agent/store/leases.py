@@ -19,6 +19,8 @@ from omc_agent.errors import LeaseLost
 from omc_agent.store.database import begin_writing
 from omc_agent.store.tables import AgentSession
 
+_ended: set[str] = set()  # sessions of this process that are over, also where they could not say so in the store
+
 LEASE_SECONDS = 45.0  # longer than a database may keep us waiting (BUSY_TIMEOUT_MS)
 RENEW_SECONDS = 5.0
 
@@ -78,6 +80,10 @@ class Leases:
         with self.engine.begin() as db:
             return db.execute(update(AgentSession).where(mine).values(lease_until=_later())).rowcount == 1
 
+    def end(self, owner: str) -> None:
+        """Know that this session is over, whatever can still be written."""
+        _ended.add(owner)
+
     def release(self, run_id: str, owner: str) -> None:
         """Give it back."""
         mine = (AgentSession.id == run_id) & (AgentSession.owner == owner)
@@ -107,7 +113,7 @@ def lost(run_id: str) -> LeaseLost:
 
 
 def _is_over(owner: str, until: datetime | None) -> bool:
-    if until is None or is_dead(owner):
+    if until is None or owner in _ended or is_dead(owner):
         return True
     until = until if until.tzinfo else until.replace(tzinfo=UTC)  # SQLite keeps no zone
     return until < datetime.now(UTC)

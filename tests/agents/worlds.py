@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from omc_agent.agents.context import Outcome, RunContext
+from omc_agent.agents.context import Outcome, RunContext, Words
 from omc_agent.config import Gates, Source, Trust, Work
 from omc_agent.graph.gates import make_ask
 
@@ -26,7 +26,7 @@ class World:
 
     def __init__(self, approve: str = "never", *, work: Work | None = None, timeout: float = 30.0, **more) -> None:
         self.events, self.cells, self.spent, self.reported = [], [], [], []
-        self.said, self.pending, self.settled = [], {}, []
+        self.words, self.pending, self.settled = Words(), {}, []
         self.outcome = more.get("outcome")
         gates = Gates(approve)
         self.context = RunContext(
@@ -35,7 +35,7 @@ class World:
             work=work or Work(), gates=gates, emit=self.emit, run_cell=self.run_cell, host_cell=self.host_cell,
             fresh_box=None, describe=self.describe, seal=self.seal, load_frame=None, open_sealed=None,
             ask=make_ask(gates, self.settle), save_artifact=None, afford=self.afford,
-            said=lambda: self.said, pending=lambda: self.pending, base={},
+            words=self.words, pending=lambda: self.pending, base={},
             spend=lambda stage, usage: self.spent.append((stage, usage)), write_report=self.write_report,
         )  # fmt: skip
 

@@ -112,6 +112,24 @@ class Notebook:
     def save(self) -> None:
         self.page.evaluate("async () => { await jupyterapp.commands.execute('docmanager:save'); }")
 
+    def reload(self) -> None:
+        """Reload the page; the kernel may be busy, so only the notebook is waited for."""
+        self.page.reload()
+        self.page.wait_for_function(
+            """() => window.jupyterapp && jupyterapp.shell.currentWidget && jupyterapp.shell.currentWidget.content
+                     && jupyterapp.shell.currentWidget.content.widgets.length > 0
+                     && jupyterapp.shell.currentWidget.sessionContext.session
+                     && jupyterapp.shell.currentWidget.sessionContext.session.kernel""",
+            timeout=60_000,
+        )
+
+    def wait_idle(self, seconds: float = 60) -> None:
+        """Wait until the kernel says that it has nothing to do."""
+        self.page.wait_for_function(
+            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
+            timeout=seconds * 1000,
+        )
+
     def cell(self, index: int):
         return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
 

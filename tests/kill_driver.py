@@ -1,6 +1,6 @@
 """One goal in a process of its own, which ends itself, its child or its disk at a chosen moment. Run by the tests.
 
-``driver.py URL PLAN``; PLAN is JSON: ``{"event": N}`` kills this process after the Nth event of this process,
+``kill_driver.py URL PLAN``; PLAN is JSON: ``{"event": N}`` kills this process after the Nth event of this process,
 ``{"write": N}`` after its Nth write to store or checkpoints, ``{"child": N}`` and ``{"zygote": N}`` kill the child,
 or all that we started, while the Nth cell runs, ``{"disk": N}`` fills the disk of the home before the Nth write.
 Prints the outcome as JSON on its last line.
@@ -36,8 +36,9 @@ class Reaper:
     """Counts, and acts when the number comes."""
 
     def __init__(self, plan: dict[str, int]) -> None:
-        self.plan, self.counts = plan, {"event": 0, "write": 0, "cell": 0}
+        self.plan, self.counts = plan, {"event": 0, "write": 0, "cell": 0, "killed": 0, "begun": 0}
         self._lock = threading.Lock()
+        self.filled = False
 
     def count(self, what: str) -> int:
         with self._lock:
@@ -47,26 +48,33 @@ class Reaper:
     def handle(self, event) -> None:
         if self.count("event") == self.plan.get("event"):
             os.kill(os.getpid(), signal.SIGKILL)
+        if event.kind == "cell_started":
+            self.count("begun")
         if event.kind == "cell_started" and event.where == "sandbox":
             self.cell(self.count("cell"))
 
     def cell(self, number: int) -> None:
         if number == self.plan.get("child"):
-            threading.Timer(0.02, lambda: os.kill(Sandbox.last._child.pid, signal.SIGKILL)).start()
+            threading.Timer(0.02, self.kill_child).start()
         if number == self.plan.get("zygote"):
             threading.Timer(0.02, self.kill_all).start()
 
-    @staticmethod
-    def kill_all() -> None:
+    def kill_child(self) -> None:
+        os.kill(Sandbox.last._child.pid, signal.SIGKILL)
+        self.count("killed")
+
+    def kill_all(self) -> None:
         for process in psutil.Process().children(recursive=True):
             process.kill()
+        self.count("killed")
 
     def written(self) -> None:
         if self.count("write") == self.plan.get("write"):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def before_write(self) -> None:
-        if self.counts["write"] + 1 == self.plan.get("disk"):
+        if self.counts["write"] + 1 == self.plan.get("disk") and not self.filled:
+            self.filled = True
             fill(Path(os.environ["OMC_AGENT_HOME"]))
 
 
