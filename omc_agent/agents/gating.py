@@ -172,7 +172,7 @@ def _stage_plan(gate: str, stage: str, state: State, context: RunContext) -> Req
         gate=gate,
         stage=stage,
         question=_QUESTIONS[gate],
-        context=folds + " ".join(str(step["detail"]) for step in steps),
+        context=folds.strip(),
         effect=effect_words(steps),
         plan=steps,
         changes=changes,

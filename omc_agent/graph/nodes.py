@@ -33,7 +33,7 @@ async def clarification(state: AgentState, runtime: Runtime[RunContext]) -> dict
     async with visiting("clarification", "Questions", state, context) as visit:
         request = ClarificationRequest(
             questions=[ClarificationQuestion.model_validate(question) for question in questions[:3]],
-            question=str(questions[0]["question"]) if len(questions) == 1 else "A few questions before the plan",
+            question="One question before it goes on" if len(questions) == 1 else "A few questions before the plan",
         )
         decision = await context.ask(request, visit.key)
         if decision.type == "reject":

@@ -34,6 +34,8 @@ def assumed_words(brief: Mapping[str, Any]) -> str:
     # An exploration predicts nothing, so what it would have predicted is no assumption.
     idle = {"target", "metric", "horizon"} if brief.get("task") == "analysis" else set()
     assumed = [name for name in brief.get("assumed") or [] if name not in idle]
+    # The span itself stands before this sentence.
+    assumed = [name for name in assumed if not (name == "end" and "start" in assumed)]
     taken = [_assumption(str(n), brief[n]) for n in assumed if brief.get(n) not in (None, [])]
     unread = ", ".join(f"“{word}”" for word in brief.get("unread") or [])
     first = f"Assumed: {', '.join(taken)}. " if taken else "Nothing was assumed. "
@@ -47,6 +49,8 @@ def _last_moment(end: Any) -> Any:
 
 
 def _assumption(name: str, value: Any) -> str:
+    if name in ("start", "end"):
+        return "the span" if name == "start" else "the end of the span"
     if name == "metric":
         return f"{phrases.metric(value)} as the metric"
     if name == "horizon":
