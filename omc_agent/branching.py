@@ -53,13 +53,17 @@ async def seed_of(graph: Graph, lineage: Sequence[str], turn: Turn) -> Seed:
     """
     base = None
     reached: set[str] = set()
+    left_at = ""  # the stage from which the younger branch left this one: what came after is no past of it
     for branch in lineage:
-        async for snapshot in graph.aget_state_history(_thread(branch)):  # newest first: the last is the first entry
-            reached.update(snapshot.next)
-            if snapshot.next == (turn.stage,):
-                base = snapshot
-        if base is not None:
+        past = [snapshot async for snapshot in graph.aget_state_history(_thread(branch))]  # newest first
+        if left_at:
+            past = past[_first_entry(past, left_at) :]
+        reached.update(stage for snapshot in past for stage in snapshot.next)
+        entry = _first_entry(past, turn.stage)
+        if entry < len(past):
+            base = past[entry]
             break
+        left_at = past[-1].next[0] if past else left_at
     if base is None:
         there = [stage for stage in STAGES if stage in reached]
         raise RunError("run.not_finished", given=f"{lineage[0]} has not come to {turn.stage}.",
@@ -73,6 +77,11 @@ async def seed_of(graph: Graph, lineage: Sequence[str], turn: Turn) -> Seed:
         values["brief"] = answered(values["brief"], brief)
     values |= {"overrides": overrides, "goto": turn.stage, "error": None, "trouble": None}
     return Seed(values, frozenset(int(n) for n in values.get("cells", {})))
+
+
+def _first_entry(past: Sequence[Any], stage: str) -> int:
+    """Where in `past` (newest first) the stage was about to begin for the first time; its length when nowhere."""
+    return max((n for n, snapshot in enumerate(past) if snapshot.next == (stage,)), default=len(past))
 
 
 async def plant(graph: Graph, branch: str, seed: Seed) -> None:

@@ -9,7 +9,7 @@ import re
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Task = Literal["classification", "regression", "analysis"]
 Metric = Literal["accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "mae", "rmse", "r2", "mase"]
@@ -122,6 +122,25 @@ class Brief(BaseModel):
             "volatility": f"Volatility of {coins} over the next {span}",
         }
         return named.get(self.target, f"{self.target} from {self.table}")
+
+
+def why_not(field: str, answer: str) -> str:
+    """Why a field of the brief cannot take an answer in words; empty when it can, or when it is no field.
+
+    Examples
+    --------
+    >>> why_not("coins", "btc, eth"), why_not("task", "poetry")
+    ('', "Input should be 'classification', 'regression' or 'analysis'")
+    """
+    if field not in Brief.model_fields:
+        return ""
+    is_list = str(Brief.model_fields[field].annotation).startswith("list")
+    value = [part.strip() for part in answer.split(",") if part.strip()] if is_list else answer or None
+    try:
+        Brief.model_validate({field: value})
+    except ValidationError as error:
+        return str(error.errors()[0]["msg"])
+    return ""
 
 
 class PlanStep(BaseModel):

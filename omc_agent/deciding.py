@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from pydantic import ValidationError
 
-from omc_agent.brief import Brief
+from omc_agent.brief import PlanStep, why_not
 from omc_agent.errors import UsageError
-from omc_agent.overrides import checked, parse_overrides
+from omc_agent.graph.state import STAGES
+from omc_agent.overrides import KEYS, checked, parse_overrides
 from omc_agent.request import CLARIFICATION, Decision, Request, words_of
 from omc_agent.sandbox import guard
 from omc_agent.store.records import Row, SessionManager
-
-LISTS = ("coins", "models", "avoid_models", "indicators")
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,11 @@ def _fitted(asked: Request, decision: Decision, *, allowed: list[str]) -> Decisi
         return decision.model_copy(update={"value": _option(asked, str(decision.value))})
     if asked.gate == "selection":
         return decision.model_copy(update={"value": asked.default})
-    if asked.gate == "budget" and decision.value not in (None, ""):
-        return decision.model_copy(update={"value": _amount(decision.value)})
+    if asked.gate == "budget":
+        return decision.model_copy(update={"value": _amount(decision.value or asked.default)})
+    if decision.value not in (None, "", "approve", asked.default):
+        raise UsageError("usage.value", given=f"The gate {asked.gate} cannot be answered {decision.value!r}.",
+                         have="The run still waits.", try_="Approve it, edit it, or reject it.")  # fmt: skip
     return decision
 
 
@@ -107,14 +110,44 @@ def _edited(asked: Request, decision: Decision, allowed: list[str]) -> Decision:
                              have="The run still waits.", try_="Mend it, or approve the code as it was.")  # fmt: skip
         return decision
     if asked.gate == "scope" and decision.plan is not None:
+        _check_steps(decision.plan)
         if not any(step.get("stage") == "data_retrieval" for step in decision.plan):
             raise UsageError("usage.edit", given="The edited plan fetches no data.", have="The run still waits.",
                              try_="Keep the step data_retrieval.")  # fmt: skip
         return decision
-    if isinstance(decision.value, dict):
-        return decision.model_copy(update={"value": checked(decision.value)})
+    if isinstance(decision.value, dict) and decision.value:
+        return decision.model_copy(update={"value": _changes(asked, decision.value)})
     raise UsageError("usage.edit", given=f"Nothing was changed at the gate {asked.gate}.",
                      have="The run still waits.", try_="Approve it, or say KEY=VALUE.")  # fmt: skip
+
+
+def _changes(asked: Request, given: dict[str, Any]) -> dict[str, Any]:
+    """Changes that this gate can take: what another stage makes cannot be changed here."""
+    changes, trains = checked(given), asked.gate in ("models", "selection")
+    other = [name for name in changes if name not in asked.changes and not (trains and name not in KEYS)]
+    if asked.changes and other:
+        raise UsageError(
+            "usage.override",
+            given=f"At the gate {asked.gate} there is no {', '.join(other)} to change.",
+            have=f"Known here: {', '.join(asked.changes)}.",
+            try_=f"%agent override ID {other[0]}=VALUE begins at the stage that it touches.",
+        )
+    return changes
+
+
+def _check_steps(plan: list[dict[str, Any]]) -> None:
+    for step in plan:
+        try:
+            stage = PlanStep.model_validate(step).stage
+        except ValidationError as error:
+            first = error.errors()[0]
+            where, why = ".".join(map(str, first["loc"])), str(first["msg"])
+            raise UsageError("usage.edit", given=f"A step of the edited plan is not one: {where}: {why}.",
+                             have="The run still waits.",
+                             try_="A step has a stage, a title and a detail.") from None  # fmt: skip
+        if stage not in STAGES:
+            raise UsageError("usage.edit", given=f"The edited plan names {stage}, which is no stage.",
+                             have=f"Stages: {', '.join(STAGES)}.", try_="Name one of them.")  # fmt: skip
 
 
 def _answers(asked: Request, value: Any) -> dict[str, str]:
@@ -133,19 +166,15 @@ def _answers(asked: Request, value: Any) -> dict[str, str]:
         raise UsageError("usage.value", given=f"{', '.join(unknown)} was not asked.",
                          have=f"Asked: {', '.join(fields)}.", try_="%agent answer ID FIELD=VALUE")  # fmt: skip
     for name, answer in given.items():
-        _check_field(name, answer)
+        if answer:
+            _check_field(name, answer)
     return {name: given.get(name) or question.default for name, question in fields.items()}
 
 
 def _check_field(name: str, answer: str) -> None:
-    if name not in Brief.model_fields:
-        return
-    value: Any = [part.strip() for part in answer.split(",")] if name in LISTS else answer
-    try:
-        Brief.model_validate({name: value or None if name in ("start", "end") else value})
-    except ValidationError as error:
-        raise UsageError("usage.value", given=f"{name} cannot be {answer!r}.", have=str(error.errors()[0]["msg"]),
-                         try_="Take one of the options, or a value of that kind.") from None  # fmt: skip
+    if why := why_not(name, answer):
+        raise UsageError("usage.value", given=f"{name} cannot be {answer!r}.", have=f"{why}.",
+                         try_="Take one of the options, or a value of that kind.")  # fmt: skip
 
 
 def _option(asked: Request, value: str) -> str:
@@ -159,10 +188,13 @@ def _option(asked: Request, value: str) -> str:
 
 def _amount(value: Any) -> float:
     try:
-        return float(value)
+        amount = float(value)
     except (TypeError, ValueError):
-        raise UsageError("usage.value", given=f"{value!r} is not a number.", have="The budget is an amount.",
-                         try_="%agent answer ID 2.50") from None  # fmt: skip
+        amount = 0.0
+    if 0 < amount < inf:
+        return amount
+    raise UsageError("usage.value", given=f"{value!r} is not an amount.", have="The budget is a number above 0.",
+                     try_="%agent answer ID 2.50")  # fmt: skip
 
 
 def _allowed_imports(store: SessionManager, row: Row) -> list[str]:

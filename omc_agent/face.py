@@ -19,6 +19,7 @@ from omc_agent.graph.edges import build_graph
 from omc_agent.handle import Handle
 from omc_agent.llm.offline import OfflineChatModel
 from omc_agent.llm.questions_about import answer_from_record, is_question
+from omc_agent.overrides import earliest_stage
 from omc_agent.request import Decision
 from omc_agent.result import RunResult
 from omc_agent.session import AgentOrchestrator, Session, stored_settings
@@ -178,6 +179,7 @@ def change(run_id: str, turn: Turn, *, settings: AgentSettings, override: bool, 
     shared = orchestrator_for(settings)
     shared.store.read(run_id)
     if is_driven(run_id, settings):
+        override = override and turn.stage == earliest_stage(turn.overrides)  # `override --from` names another
         payload = {"overrides": turn.overrides} if override else {"stage": turn.stage, "overrides": turn.overrides}
         shared.store.send(run_id, "override" if override else "restart", payload, sent_by=turn.by)
         return None

@@ -35,6 +35,14 @@ SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is a UsageError in three parts."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Words of a list called `changes` may stand behind a flag: argparse ends such a list at the first one."""
+        parsed, rest = super().parse_known_args(args, namespace)
+        if hasattr(parsed, "changes"):
+            parsed.changes = [*parsed.changes, *(word for word in rest if not word.startswith("-"))]
+            rest = [word for word in rest if word.startswith("-")]
+        return parsed, rest
+
     def error(self, message: str) -> Any:
         """Raise in place of printing and leaving."""
         flags = sorted({option for action in self._actions for option in action.option_strings if option[1] == "-"})

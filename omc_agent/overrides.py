@@ -120,7 +120,7 @@ def earliest_stage(changes: Mapping[str, Any]) -> str:
     >>> earliest_stage({"trials": 16, "models": ["xgboost"]})
     'model_training'
     """
-    return min((_stage(name) for name in changes), key=ORDER.index, default="selection")
+    return min((_stage(*each) for each in changes.items()), key=ORDER.index, default="selection")
 
 
 def split_by_home(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -224,8 +224,10 @@ def _number(text: str) -> int | float | str:
     return text
 
 
-def _stage(name: str) -> str:
-    return KEYS[name].stage if name in KEYS else "model_training"
+def _stage(name: str, value: Any) -> str:
+    if name in KEYS:
+        return KEYS[name].stage
+    return "hyperparameter_tuning" if isinstance(value, list) else "model_training"  # only the search reads ranges
 
 
 def _article(kind: str) -> str:

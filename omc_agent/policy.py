@@ -11,16 +11,21 @@ clarifications:
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from omc_agent.brief import why_not
 from omc_agent.config import GATES
 from omc_agent.errors import UsageError
+from omc_agent.overrides import checked
 from omc_agent.request import CLARIFICATION, Decision, Request
 
 PARK = "park"
+WORDS = ("approve", "recommended", "reject", PARK)
+EDITS = {"features": ("indicators", "lags", "windows", "drop"), "models": ("models", "avoid_models", "metric")}
 
 
 def read_policy(path: str) -> dict[str, Any]:
@@ -37,7 +42,7 @@ def read_policy(path: str) -> dict[str, Any]:
         raise _refused(f"The policy file {path} cannot be read: {error.strerror or error}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise _refused(f"The policy file {path} is not YAML: {' '.join(str(error).split())[:160]}.") from None
-    if not isinstance(text, dict) or not all(isinstance(text.get(part, {}), dict) for part in text):
+    if not isinstance(text, dict) or not all(isinstance(text[part] or {}, dict) for part in text):
         raise _refused(f"The policy file {path} does not map names to answers.")
     if unknown := [str(name) for name in text if name not in ("gates", "clarifications")]:
         raise _refused(f"The policy file {path} holds {', '.join(unknown)}, which is no part of it.")
@@ -45,7 +50,26 @@ def read_policy(path: str) -> dict[str, Any]:
     if unknown := [str(name) for name in gates if name not in GATES]:
         raise _refused(f"The policy file {path} names {', '.join(unknown)}, which is no gate.")
     asked = {f"{CLARIFICATION}.{name}": value for name, value in (text.get("clarifications") or {}).items()}
-    return {**gates, **asked}
+    for name, said in (text.get("clarifications") or {}).items():
+        if said not in ("default", PARK, None) and (why := why_not(str(name), _words(said))):
+            raise _refused(f"The policy file answers {name} with {said!r}: {why}.")
+    return {**{name: _checked(name, said) for name, said in gates.items()}, **asked}
+
+
+def _checked(gate: str, said: Any) -> Any:
+    """An answer that the gate can take: a slip of the pen must not approve anything."""
+    said = {True: "approve", False: "reject"}[said] if isinstance(said, bool) else said  # YAML's yes and no
+    if said in WORDS or (gate == "selection" and isinstance(said, str)):
+        return said
+    if gate == "budget" and isinstance(said, (int, float)) and 0 < said < inf:
+        return said
+    keys = EDITS.get(gate, ())
+    if not isinstance(said, dict) or not keys:
+        raise _refused(f"The gate {gate} cannot be answered {said!r}.")
+    made = checked(said)
+    if late := [name for name in made if name not in keys and not (gate == "models" and "." in name)]:
+        raise _refused(f"At the gate {gate} there is no {', '.join(late)} to change.")
+    return made
 
 
 def answer_of(policy: dict[str, Any], request: Request) -> Decision | None:
@@ -66,8 +90,10 @@ def answer_of(policy: dict[str, Any], request: Request) -> Decision | None:
         return Decision(type="reject", why="the policy file says so")
     if isinstance(said, dict):
         return Decision(type="edit", value=said)
-    default = said in ("approve", "recommended", True)
-    return Decision(value=request.default if default else str(said))
+    names = [option.value for option in request.options]
+    if request.gate == "selection" and said not in WORDS and names and said not in names:
+        return None  # that candidate was not trained: as if the file said nothing
+    return Decision(value=request.default if said in ("approve", "recommended") else str(said))
 
 
 def waits(policy: dict[str, Any], request: Request) -> bool:
@@ -84,9 +110,12 @@ def _clarified(policy: dict[str, Any], request: Request) -> Decision | None:
         said = policy.get(f"{CLARIFICATION}.{question.field}", policy.get(f"{CLARIFICATION}.default"))
         if said is None or said == PARK:
             return None
-        said = ",".join(map(str, said)) if isinstance(said, list) else str(said)
-        answers[question.field] = question.default if said == "default" else said
+        answers[question.field] = question.default if said == "default" else _words(said)
     return Decision(value=answers)
+
+
+def _words(said: Any) -> str:
+    return ",".join(map(str, said)) if isinstance(said, list) else str(said)
 
 
 def _refused(given: str) -> UsageError:

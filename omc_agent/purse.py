@@ -46,15 +46,19 @@ class Purse:
         Raises
         ------
         RunStopped
-            ``run.rejected`` when the person says no.
+            ``run.rejected`` when the person says no, or gives a limit that is used up already.
         """
-        while self.is_empty():
-            decision = await ask(self._request(stage), key)
-            if decision.type == "reject":
-                raise RunStopped("run.rejected", given=f"The budget of run {run_id} is used up: {self._said()}.",
-                                 have="The work so far is kept.",
-                                 try_=f"%agent resume {run_id} --budget N goes on.")  # fmt: skip
+        if not self.is_empty():
+            return
+        decision = await ask(self._request(stage), key)
+        if decision.type != "reject":
             self.limit = float(decision.value or self._doubled())
+        # Asked once: the same question again would get the same answer, and turn in a circle.
+        if decision.type == "reject" or self.is_empty():
+            flag = "--max-tokens" if self.in_tokens else "--budget"
+            raise RunStopped("run.rejected", given=f"The budget of run {run_id} is used up: {self._said()}.",
+                             have="The work so far is kept.",
+                             try_=f"%agent resume {run_id} {flag} N goes on.")  # fmt: skip
 
     def _request(self, stage: str) -> Request:
         unit = "tokens" if self.in_tokens else "US dollars"

@@ -163,6 +163,8 @@ class Session:
         self._began, self._turn = time.monotonic(), turn
         try:
             await self._take_lease()
+            if resume or turn is not None:  # a stop that came while nobody drove has been obeyed already
+                await asyncio.to_thread(self.shared.store.take_inbox, self.id, kind="stop")
             async with self._watch():
                 await self._drive_on(plan_only=plan_only, resume=resume or turn is not None)
         except asyncio.CancelledError:
@@ -325,8 +327,6 @@ class Session:
             return
         await self._emit(Overridden(stage=stage, overrides=changes, decided_by=by), key)
         await self._keep_settings(split_by_home(changes)[1])
-        if self._context is not None:
-            self._context.trust, self._context.work = self.settings.trust(), self.settings.work()
 
     def _turn_to(self, turn: Turn) -> None:
         self._turn = turn
@@ -364,7 +364,9 @@ class Session:
             self.settings = settings_with(self.settings, **changes)
             kept = {**self.row["settings"], **changes}
             self.row = {**self.row, "settings": kept}
-            await asyncio.to_thread(self.shared.store.update, self.id, settings=kept)
+            await asyncio.to_thread(self.shared.store.update, self.id, by=self.owner, settings=kept)
+        if changes and self._context is not None:
+            self._context.trust, self._context.work = self.settings.trust(), self.settings.work()
 
     def _make_context(self, recorder: Recorder, *, plan_only: bool) -> RunContext:
         source = self.settings.source(self.frames)
@@ -415,6 +417,8 @@ class Session:
             afford=afford,
             words=self.words,
             pending=lambda: dict(self._pending),
+            walled=self._walled,
+            keep_settings=self._keep_settings,
             base=self._base,
             save_artifact=self._save_artifact,
             spend=self._spend,
@@ -428,8 +432,8 @@ class Session:
         folder = folder if self.branch == self.id else folder / self.branch  # an old branch keeps its files
         saved = await asyncio.to_thread(save_artifact, folder, name, data)
         await asyncio.to_thread(
-            self.shared.store.record_artifact, self.id, self.branch, name=name, path=saved.path, sha256=saved.sha256,
-            size=saved.size, made_by=self.ledger.stage,
+            self.shared.store.record_artifact, self.id, self.branch, owner=self.owner, name=name, path=saved.path,
+            sha256=saved.sha256, size=saved.size, made_by=self.ledger.stage,
         )  # fmt: skip
         await self._emit(saved, f"artifact:{name}:{saved.sha256[:12]}")
         return saved
@@ -503,8 +507,8 @@ class Session:
         summary = {"seconds": self.seconds, "cost": self.cost, "verdict": self.state.get("verdict"),
                    "error": event.error, "things": _kept(self.state)}  # fmt: skip
         await asyncio.to_thread(
-            self.shared.store.update, self.id, status=self.status, reason=self.reason, stage=self.ledger.stage,
-            summary=summary,
+            self.shared.store.update, self.id, by=self.owner, status=self.status, reason=self.reason,
+            stage=self.ledger.stage, summary=summary,
         )  # fmt: skip
         await asyncio.to_thread(self._leases.release, self.id, self.owner)
 

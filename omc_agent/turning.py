@@ -29,17 +29,17 @@ def turn_from(stage: str | None, words: Sequence[str], by: str) -> Turn:
     if stage not in STAGES:
         raise UsageError("usage.value", given=f"There is no stage {stage!r}.", have=f"Stages: {', '.join(STAGES)}.",
                          try_="Name one of them.")  # fmt: skip
-    late = [name for name in changes if _is_too_late(name, stage)]
+    late = [name for name, value in changes.items() if _is_too_late(name, stage, value)]
     if late:
         fit = [name for name in KEYS if not _is_too_late(name, stage)]
         raise UsageError("usage.override", given=f"From {stage} on, {', '.join(late)} changes nothing any more.",
-                         have=f"What that stage and later ones know: {', '.join(fit)}.",
+                         have=f"What that stage and later ones know: {', '.join(fit) or 'nothing'}.",
                          try_=f"Restart from {earliest_stage({name: changes[name] for name in late})}.")  # fmt: skip
     return Turn(stage, changes, by)
 
 
-def _is_too_late(name: str, stage: str) -> bool:
-    touched = earliest_stage({name: None})
+def _is_too_late(name: str, stage: str, value: object = None) -> bool:
+    touched = earliest_stage({name: value})
     if touched == "data_analysis":  # indicators are made there, and chosen again among the features
         touched = "feature_engineering"
     order = [each for each in STAGES if each in ORDER or each == stage]

@@ -77,6 +77,8 @@ class WaitingRoom:
         while True:
             rows = await asyncio.to_thread(self.store.requests, self.ledger.run_id, status=None)
             mine = [row for row in rows if row["id"] in asked]
+            if any(row["status"] == "withdrawn" for row in mine):
+                return None
             if all(row["status"] == "decided" for row in mine):
                 for row in mine:
                     await self._tell_decided(row, row["id"])
@@ -130,9 +132,7 @@ class WaitingRoom:
             assert outcome is not None
             given = outcome.model_copy(update={"sha256": asked[request_id][1]})
             kept = given.model_dump(exclude_none=True)
-            await asyncio.to_thread(
-                self.store.decide, request_id, kept, f"{by}: --on-timeout {self.gates.on_timeout}"
-            )
+            await asyncio.to_thread(self.store.decide, request_id, kept, by)
         return True
 
     def _open(self, request_id: str, request: Request, sha256: str) -> None:

@@ -82,6 +82,69 @@ def test_list_show_artifacts_delete(market, capsys):
     assert "run.unknown" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "error", "said"),
+    [
+        (["say", "nobody", "hello"], 1, "run.unknown", "nobody"),
+        (["override", "nobody", "models=ridge"], 1, "run.unknown", "nobody"),
+        (["override", "nobody"], 2, "usage.override", "Known: coins"),
+        (["override", "nobody", "colour=red"], 2, "usage.override", "Known: coins"),
+        (["restart", "nobody", "--from", "lunch"], 2, "usage.value", "Stages: understanding"),
+        (["restart", "nobody", "--from", "model_training", "lags=1"], 2, "usage.override", "lags"),
+        (["restart", "nobody", "--from", "planning"], 1, "run.unknown", "nobody"),
+        (["resume", "nobody", "--budget", "-1"], 2, "usage.value", "budget"),
+        (["run", "Predict BTC", "--policy", "no/such/file.yaml"], 2, "usage.policy", "no/such/file.yaml"),
+        (["run", "Predict BTC", "--on-timeout", "later"], 2, "usage.flag", "later"),
+        (["run", "Predict BTC", "--follow", "nobody"], 1, "run.unknown", "nobody"),
+        (["decide", "nobody", "approve"], 1, "run.no_request", "nobody"),
+    ],
+)
+def test_what_a_person_sends_amiss_is_one_line_with_what_there_is(words, code, error, said, capsys):
+    assert cli.main(words) == code
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"{error}: ")
+    assert said in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_a_parked_run_is_decided_resumed_changed_and_shown_by_branch(market, capsys):
+    asked = [
+        "run",
+        "Explore XRP over the last 5 days",
+        "--db",
+        market,
+        "--approve",
+        "always",
+        "--id",
+        "mine",
+        "--json",
+    ]
+    assert cli.main(asked) == 3
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert (told["status"], told["reason"]) == ("parked", "scope")
+    assert [request["gate"] for request in told["requests"]] == ["scope"]
+    assert "omc-agent decide" in captured.err
+    assert cli.main(["say", "mine", "keep", "it", "short"]) == 0
+    assert cli.main(["decide", "mine", "reject", "wrong", "--rest"]) == 0
+    assert "rejected: wrong" in capsys.readouterr().out
+    assert cli.main(["resume", "mine", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["reason"] == "run.rejected"
+    assert cli.main(["restart", "mine", "--from", "planning", "coins=DOGE", "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert told["brief"]["coins"] == ["DOGE"]
+    assert cli.main(["decide", "mine", "approve"]) == 0
+    assert cli.main(["resume", "mine", "--json"]) == 0
+    capsys.readouterr()
+    assert cli.main(["show", "mine.1"]) == 0
+    first = capsys.readouterr().out
+    assert cli.main(["show", "mine"]) == 0
+    newest = capsys.readouterr().out
+    assert "keep it short" in first
+    assert "DOGE" in newest
+    assert "DOGE" not in first
+
+
 def test_demo_import_and_doctor(tmp_path, capsys):
     db = f"sqlite:///{tmp_path / 'small.db'}"
     assert cli.main(["demo", "--db", db, "--days", "3"]) == 0

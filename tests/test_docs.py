@@ -22,6 +22,8 @@ from omc_agent.events import KINDS
 from omc_agent.graph.edges import AGENTS
 from omc_agent.graph.state import STAGES
 from omc_agent.llm.grammar import read_goal
+from omc_agent.overrides import KEYS
+from omc_agent.policy import read_policy
 from tests.test_house import FLOOR
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -162,6 +164,24 @@ def test_each_gate_is_explained():
     assert set(rows("magic.md", "Who is asked")) == {*GATES, "clarification"}
 
 
+def test_each_key_that_may_be_changed_has_a_row_with_its_stage_and_its_values():
+    found = rows("steering.md", "What may be changed")
+    assert list(found) == list(KEYS)
+    for name, cells in found.items():
+        about = f"{KEYS[name].about}: {', '.join(KEYS[name].known)}" if KEYS[name].known else KEYS[name].about
+        assert cells[1:] == [f"`{KEYS[name].stage}`", about], name
+
+
+def test_the_policy_file_that_is_shown_can_be_read(tmp_path):
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```", read("steering.md"), flags=re.DOTALL | re.MULTILINE)
+    (tmp_path / "policy.yaml").write_text(shown)
+    assert set(GATES) <= set(read_policy(str(tmp_path / "policy.yaml")))
+
+
+def test_each_gate_has_a_row_with_its_answers():
+    assert list(rows("steering.md", "What is asked, and when")) == ["clarification", *GATES]
+
+
 def test_each_limit_is_explained_with_its_status():
     assert set(rows("sandbox.md", "Limits")) == {field.name for field in dataclasses.fields(Limits)}
 
@@ -206,7 +226,7 @@ def test_each_verb_of_the_command_line_has_an_entry_with_all_its_flags():
     for name, parser in verbs.items():
         told = sections[name]
         options = options_of(parser)
-        if options >= shared - {"--id", "--json"}:
+        if options >= shared - {"--id", "--follow", "--json"}:
             told += text.split("## Flags of a run")[1].split("\n## ")[0]
         for option in options:
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", told), f"{name} {option}"

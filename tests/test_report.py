@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from omc_agent.brief import Brief
-from omc_agent.events import Reason
-from omc_agent.report import ReportWriter
+from omc_agent.events import Branched, Overridden, Reason, RequestDecided, RequestOpened, Said
+from omc_agent.report import ReportWriter, people_said
+from omc_agent.store.branches import Told
 
 PNG = "iVBORw0KGgo="
 VERDICT = {
@@ -63,9 +64,10 @@ async def written(state, cells=CELLS, events=EVENTS):
     async def save(name, data):
         files[name] = data
 
-    store = SimpleNamespace(cells=lambda run: cells, events=lambda run: events)
-    told = await ReportWriter(store, "r1", save).write(state)
-    assert set(told) == set(files)
+    told = [Told(number, f"r1:{number}", event) for number, event in enumerate(events, start=1)]
+    store = SimpleNamespace(cells=lambda run, branch: cells, story=lambda run, branch: told)
+    written = await ReportWriter(store, "r1", "r1.2", save).write(state)
+    assert set(written) == set(files)
     return {
         name: data.decode() if name.endswith(("html", "md", "json", "csv")) else data for name, data in files.items()
     }
@@ -84,7 +86,7 @@ async def test_the_verdict_is_the_hosts_and_is_said_once_before_all_else():
 async def test_the_goal_stands_as_it_was_asked_and_is_escaped():
     files = await written(STATE)
     assert "Asked: Will BTC &lt;rise&gt;?" in files["report.html"]
-    assert "Run r1." in files["report.html"]
+    assert "Run r1.2." in files["report.html"]
 
 
 async def test_candidates_stand_once_in_words_with_the_choice():
@@ -125,3 +127,40 @@ async def test_an_exploration_has_a_report_and_no_figures_of_models():
 async def test_what_the_leak_test_named_is_said(leaks):
     page = (await written({**STATE, "leaks": leaks}))["report.html"]
     assert ("x changed at 3 of 8 cuts." in page) is bool(leaks)
+
+
+AT = {"at": 0.0}
+ASKED = RequestOpened(
+    stage="selection", request_id="q", gate="selection", question="Which one?", request={"gate": "x"}
+)
+WHEN = "1970-01-01 00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (RequestDecided(request_id="q", gate="selection", decision="ridge", decided_by="ann", why="ridge", **AT),
+         f"Which one? Ridge, by ann, {WHEN}."),
+        (RequestDecided(request_id="q", gate="selection", decision="reject", decided_by="ann", why="too late", **AT),
+         f"Which one? Rejected: too late, by ann, {WHEN}."),
+        (Branched(stage="model_training", new_branch="r.2", parent="r", overrides={"models": ["ridge", "lasso"]},
+                  decided_by="ann", **AT),
+         f"From Training on models = ridge, lasso, by ann, {WHEN}."),
+        (Branched(stage="selection", new_branch="r.2", parent="r", decided_by="ann", **AT),
+         f"From Selection on done again as before, by ann, {WHEN}."),
+        (Overridden(stage="hyperparameter_tuning", overrides={"trials": 4}, decided_by="ann", **AT),
+         f"From Tuning on trials = 4, by ann, {WHEN}."),
+        (Said(text="only momentum", **AT), f"Said while it worked: “only momentum”, {WHEN}."),
+        (RequestDecided(request_id="other", gate="code", decision="approved", decided_by="policy file", **AT), None),
+    ],
+    ids=["decided", "rejected", "branched", "branched unchanged", "overridden", "said", "a policy"],
+)  # fmt: skip
+def test_what_a_person_decided_is_said_with_name_and_time_and_a_policy_is_left_out(event, line):
+    assert people_said([ASKED, event]) == ([line] if line else [])
+
+
+async def test_what_people_decided_has_a_section_of_its_own():
+    page = (await written(STATE, events=[*EVENTS, Said(text="use <b>less</b>")]))["report.html"]
+    assert page.count("What people decided") == 1
+    assert "use &lt;b&gt;less&lt;/b&gt;" in page
+    assert "What people decided" not in (await written(STATE))["report.html"]

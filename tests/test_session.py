@@ -11,9 +11,11 @@ import pytest
 
 import omc_agent
 from omc_agent import face
+from omc_agent.branching import Turn
 from omc_agent.config import settings_with
-from omc_agent.errors import DataError, GoalError, ModelError, RunStopped
+from omc_agent.errors import ApprovalNeeded, DataError, GoalError, ModelError, RunError, RunStopped
 from omc_agent.graph.state import STAGES
+from omc_agent.request import Decision
 from tests.conftest import QUICK
 
 GOAL = "Predict whether ETH rises over the next hour with logistic regression, using the last 40 days"
@@ -192,6 +194,91 @@ def test_a_stopped_run_goes_on_where_it_was(market):
     numbers = [cell["n"] for cell in result.cells]
     assert numbers == sorted(set(numbers))
     assert [c["code"] for c in result.cells][: len(before)] == [row["code"] for row in before]
+
+
+def parked_at_the_plan(settings):
+    """A run that waits at the scope gate, with nobody there."""
+    handle = face.start(GOAL, settings=settings, plan_only=True)
+    with pytest.raises(ApprovalNeeded) as parked:
+        handle.wait()
+    assert parked.value.exit_code == 3
+    assert "omc-agent decide" in parked.value.try_
+    return handle
+
+
+def test_a_run_that_waits_for_a_person_parks_and_goes_on_with_the_answer(market):
+    settings = settings_with(None, db=market, approve="always", **QUICK)
+    handle = parked_at_the_plan(settings)
+    store = handle.store
+    assert (store.read(handle.id)["status"], store.read(handle.id)["reason"]) == ("parked", "scope")
+    assert store.read(handle.id)["owner"] is None
+    (row,) = handle.requests
+    with pytest.raises(ApprovalNeeded):
+        face.resume(handle.id, settings=settings).wait()
+    assert [again["id"] for again in handle.requests] == [row["id"]], "it is not asked twice"
+    steps = [{**step, "detail": "As it was."} for step in row["payload"]["plan"]]
+    assert handle.decide(handle.id, Decision(type="edit", plan=steps), "ann").first
+    result = face.resume(handle.id, settings=settings).wait()
+    assert result.status == "finished"
+    assert {step["detail"] for step in result.plan} == {"As it was."}
+    decided = [event for event in store.events(handle.id) if event.kind == "request_decided"]
+    assert [(event.gate, event.decided_by) for event in decided] == [("scope", "ann")]
+
+
+def test_a_rejected_plan_stops_the_run_and_says_how_to_go_on(market):
+    settings = settings_with(None, db=market, approve="always", on_timeout="reject", **QUICK)
+    handle = face.start(GOAL, settings=settings, plan_only=True)
+    with pytest.raises(RunStopped) as stopped:
+        handle.wait()
+    assert stopped.value.code == "run.rejected"
+    assert handle.store.read(handle.id)["status"] == "stopped"
+    (row,) = handle.store.requests(handle.id, status="decided")
+    assert row["decided_by"] == "nobody is there: --on-timeout reject"
+
+
+def test_a_stop_that_came_while_nobody_drove_does_not_stop_a_later_resume(market):
+    settings = settings_with(None, db=market, approve="always", **QUICK)
+    handle = parked_at_the_plan(settings)
+    handle.store.send(handle.id, "stop", {})
+    handle.decide(handle.id, Decision(), "ann")
+    assert face.resume(handle.id, settings=settings).wait().status == "finished"
+
+
+def test_a_policy_file_answers_for_somebody_who_is_not_there(market, tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text("gates: {scope: approve}")
+    settings = settings_with(None, db=market, approve="always", policy=str(path), **QUICK)
+    handle = face.start(GOAL, settings=settings, plan_only=True)
+    assert handle.wait().status == "finished"
+    (row,) = handle.store.requests(handle.id, status="decided")
+    assert (row["gate"], row["decided_by"]) == ("scope", "policy file")
+
+
+def test_a_restart_from_a_stage_that_was_not_reached_leaves_the_run_as_it_was(market):
+    settings = settings_with(None, db=market, approve="never", **QUICK)
+    handle = face.start(GOAL, settings=settings, plan_only=True)
+    handle.wait()
+    with pytest.raises(RunError) as refused:
+        face.resume(handle.id, settings=settings, turn=Turn("scoring", by="ann")).wait()
+    assert refused.value.code == "run.not_finished"
+    assert handle.store.read(handle.id)["status"] == "finished"
+    assert handle.store.branches(handle.id) == [handle.id]
+    assert handle.store.read(handle.id)["owner"] is None
+
+
+def test_a_restart_with_another_coin_is_a_branch_and_the_first_stays_readable(market):
+    settings = settings_with(None, db=market, approve="never", **QUICK)
+    handle = face.start(GOAL, settings=settings, plan_only=True)
+    first = handle.wait()
+    told = handle.store.story(handle.id)
+    again = face.change(handle.id, Turn("planning", {"coins": ["BTC"]}, "ann"), settings=settings, override=True)
+    second = again.wait()
+    assert (first.brief["coins"], second.brief["coins"]) == (["ETH"], ["BTC"])
+    assert handle.store.read(handle.id)["branch"] == f"{handle.id}.2"
+    assert handle.store.story(handle.id, handle.id) == told
+    (branch,) = [event for event in handle.store.events(handle.id) if event.kind == "branched"]
+    assert (branch.stage, branch.overrides, branch.decided_by) == ("planning", {"coins": ["BTC"]}, "ann")
+    assert handle.store.find_branch(f"{handle.id}.1") == (handle.id, handle.id)
 
 
 def test_plan_only_runs_nothing(market):

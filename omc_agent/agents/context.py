@@ -143,8 +143,9 @@ class Words:
 class RunContext:
     """What acts in a run; handed to the graph as its context, never checkpointed.
 
-    `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` the id and
-    brief of the run that this one follows (empty: none); `afford` returns when one more model call is paid for.
+    `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` the id and brief of
+    the run that this one follows (empty: none). `afford` returns when one more model call is paid for, `walled` says
+    whether a wall holds generated code, `keep_settings` takes changed settings of the run.
     """
 
     run_id: str
@@ -167,6 +168,8 @@ class RunContext:
     afford: Callable[[str, str], Awaitable[None]]
     words: Words
     pending: Callable[[], dict[str, Any]]
+    walled: Callable[[], Awaitable[bool]]
+    keep_settings: Callable[[dict[str, Any]], Awaitable[None]]
     base: dict[str, Any]
     save_artifact: Callable[[str, bytes], Awaitable[Any]]
     spend: Callable[[str, dict[str, Any]], None]

@@ -34,7 +34,9 @@ State = Mapping[str, Any]
 Call = Mapping[str, Any]
 
 
-def request_for(stage: str, call: Call, state: State, context: RunContext, *, host: bool) -> Request | None:
+def request_for(
+    stage: str, call: Call, state: State, context: RunContext, *, host: bool, held: bool = True
+) -> Request | None:
     """What a person has to be asked before `call` runs; None when it passes.
 
     Parameters
@@ -49,10 +51,12 @@ def request_for(stage: str, call: Call, state: State, context: RunContext, *, ho
         Its `gates`.
     host : bool
         Whether the call makes no cell.
+    held : bool
+        Whether a wall holds the code: what was allowed for the rest of a run was allowed behind a wall.
     """
     allowed = state.get("allowed", {})
     if call["name"] == FREE_CODE:
-        return None if allowed.get("code") else _code(stage, call, state)
+        return None if allowed.get("code") and held else _code(stage, call, state)
     if context.gates.approve != "always":
         return None
     if call["name"] == SUBMIT_PLAN:
@@ -165,8 +169,11 @@ def _stage_plan(gate: str, stage: str, state: State, context: RunContext) -> Req
             "windows": overrides.get("windows", [12, 48]),
             "drop": overrides.get("drop", []),
         }
+    elif stage == "hyperparameter_tuning":
+        changes = {"trials": context.work.trials}
     else:
-        changes = {"models": brief["models"], "avoid_models": brief["avoid_models"], "metric": brief["metric"]}
+        changes = {"models": brief["models"], "avoid_models": brief["avoid_models"], "metric": brief["metric"],
+                   "folds": context.trust.folds}  # fmt: skip
     folds = f"{context.trust.folds} folds of the purged walk-forward. " if gate == "models" else ""
     return Request(
         gate=gate,

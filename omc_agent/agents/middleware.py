@@ -166,7 +166,10 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         if self._is_second_cell(request):
             return _reply(call, "not run: one cell at a time; call it again after the first", ok=False)
         await context.emit(Act(stage=self.agent.stage, tool=call["name"], args=call["args"]), f"{key}:act")
-        asked = gating.request_for(self.agent.stage, call, request.state, context, host=call["name"] in HOST_TOOLS)
+        held = call["name"] != FREE_CODE or await context.walled()
+        asked = gating.request_for(
+            self.agent.stage, call, request.state, context, host=call["name"] in HOST_TOOLS, held=held
+        )
         grant: dict[str, Any] = {}
         if asked is not None:
             answer = await self._decided(asked, request, context, key)
@@ -195,6 +198,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
             read = Brief.model_validate(cast(dict[str, Any], command.update)["brief"])
             told = BriefRead(stage=self.agent.stage, title=read.title(), brief=read.model_dump())
             await context.emit(told, f"{key}:brief")
+            await context.keep_settings(split_by_home(decision.value)[1])
             return command
         if decision.sha256 not in ("", asked.sha256()):
             other = Decision(type="reject", why="what was approved is not what would run now")

@@ -45,7 +45,7 @@ async def selection(state: AgentState, runtime: Runtime[RunContext]) -> dict[str
         if decision.type == "edit" and isinstance(decision.value, dict):
             visit.status = "back"
             again = answered(state["brief"], decision.value)
-            return {**ended, "goto": "model_training", "brief": again, "overrides": dict(decision.value)}
+            return {**ended, "goto": "model_training", "brief": again, "overrides": {"choice": "", **decision.value}}
         name = decision.value if decision.value in candidates else advice["name"]
         name = advice["name"] if candidates[name]["baseline"] else name
         why = str(advice["why"]) if name == advice["name"] else "Chosen by a person."

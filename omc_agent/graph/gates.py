@@ -62,11 +62,11 @@ def make_ask(
 
 def _by_policy(gates: Gates, request: Request, *, held: bool) -> tuple[Decision, str] | None:
     """The answer and whose it is; None when a person must."""
-    if not held and not gates.unsafe_local:
-        return None
     if waits(gates.answers, request):
         return None
     from_file = answer_of(gates.answers, request)
+    if not held and not gates.unsafe_local and (from_file is None or from_file.type != "reject"):
+        return None
     if from_file is not None:
         return from_file, "policy file"
     if request.gate == "budget":
@@ -88,9 +88,9 @@ def default_of(request: Request) -> Decision:
 def unanswered(request: Request, on_timeout: str, *, held: bool) -> Decision | None:
     """What holds when nobody answers; None: the run parks.
 
-    Code that no wall holds is never approved by a clock.
+    Code that no wall holds is never approved by a clock, and money is never spent by one.
     """
-    if on_timeout == "park" or (on_timeout == "approve" and not held):
+    if on_timeout == "park" or (on_timeout == "approve" and (not held or request.gate == "budget")):
         return None
     if on_timeout == "reject":
         return Decision(type="reject", why="nobody answered in time")

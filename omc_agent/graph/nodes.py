@@ -16,6 +16,7 @@ from omc_agent.graph.state import OPTIONAL, AgentState
 from omc_agent.graph.visit import visiting
 from omc_agent.request import ClarificationQuestion, ClarificationRequest, ClarificationResponse, Request
 
+MAX_ROUNDS = 6  # a policy that always says "try again" must come to an end too
 STOP, AGAIN, WITHOUT = "stop", "try again", "go on without it"
 
 
@@ -40,26 +41,24 @@ async def clarification(state: AgentState, runtime: Runtime[RunContext]) -> dict
             visit.status = "back"
             return {"error": _unanswered(decision.why), "visits": visit.entered(), "goto": None, "trouble": None}
         given = ClarificationResponse.model_validate(decision.model_dump()).answers
-        brief = _answered(state["brief"], given, {q.field: q.default for q in request.questions})
+        defaults = {question.field: question.default for question in request.questions}
+        changed = {name: answer for name, answer in given.items() if answer != defaults.get(name)}
+        brief = _answered(state["brief"], given, changed)
         read = Brief.model_validate(brief)
         await visit.tell(BriefRead(stage="clarification", title=read.title(), brief=read.model_dump()))
-        again = "data_retrieval" if state.get("sealed") and _wants(brief) != _wants(state["brief"]) else None
+        again = "data_retrieval" if state.get("sealed") and changed else None
         return {"brief": brief, "questions": [], "visits": visit.entered(), "goto": again, "trouble": None}
 
 
-def _answered(brief: Mapping[str, Any], given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, Any]:
-    """The brief with the answers; an answer that no field can take leaves the default."""
-    changed = {name: answer for name, answer in given.items() if answer != defaults.get(name)}
-    try:
-        made = answered(brief, changed)
-    except UsageError:
-        made = dict(brief)
-    return {**made, "assumed": [name for name in made["assumed"] if name not in given]}
-
-
-def _wants(brief: Mapping[str, Any]) -> dict[str, Any]:
-    """What the brief asks for, without what was taken by default."""
-    return {name: value for name, value in brief.items() if name != "assumed"}
+def _answered(brief: Mapping[str, Any], given: Mapping[str, str], changed: Mapping[str, str]) -> dict[str, Any]:
+    """The brief with the answers, each that its field can take; a default that was taken stays an assumption."""
+    made = dict(brief)
+    for name, answer in given.items():
+        try:
+            made = answered(made, {name: answer})
+        except UsageError:
+            continue
+    return {**made, "assumed": [name for name in brief["assumed"] if name not in changed]}
 
 
 async def circuit_breaker(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, Any]:
@@ -72,7 +71,7 @@ async def circuit_breaker(state: AgentState, runtime: Runtime[RunContext]) -> di
         text = f"{stage} did not leave {trouble.get('missing')}; going on without it."
         await context.emit(Warned(stage=stage, code="stage_dropped", text=text), f"breaker:{stage}")
         return {"dropped": [*(state.get("dropped") or []), stage], "trouble": None, "goto": None}
-    if answer == STOP:
+    if answer == STOP or visit > MAX_ROUNDS:
         return {"error": _why_failed(stage, trouble), "trouble": None, "goto": None}
     if answer != AGAIN:
         await context.emit(Said(stage=stage, text=answer), f"breaker:{stage}:{visit}:said")

@@ -45,7 +45,9 @@ def is_dead(owner: str) -> bool:
     if boot != here_boot:
         return True
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1
+        process = psutil.Process(int(pid))
+        # One that was killed and that its parent has not reaped yet drives nothing any more.
+        return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - float(started)) > 1
     except psutil.NoSuchProcess:
         return True
 

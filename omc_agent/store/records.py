@@ -113,9 +113,10 @@ class SessionManager(Questions, Branches):
         with self.engine.connect() as db:
             return [dict(row) for row in db.execute(query.limit(limit).offset(offset)).mappings()]
 
-    def update(self, run_id: str, **values: Any) -> None:
-        """Set columns of a run."""
+    def update(self, run_id: str, *, by: str | None = None, **values: Any) -> None:
+        """Set columns of a run; with `by` only while that owner drives it."""
         with self.engine.begin() as db:
+            fence(db, run_id, by)
             db.execute(update(AgentSession).where(AgentSession.id == run_id).values(**values, updated_at=now()))
 
     def delete(self, run_id: str) -> None:
@@ -179,9 +180,10 @@ class SessionManager(Questions, Branches):
 
     # -- artifacts and openings ---------------------------------------------------------------
 
-    def record_artifact(self, run_id: str, branch: str, **values: Any) -> None:
+    def record_artifact(self, run_id: str, branch: str, *, owner: str | None = None, **values: Any) -> None:
         """Write or replace the row of an artifact of that name."""
         with self.engine.begin() as db:
+            fence(db, run_id, owner)
             db.execute(
                 delete(AgentArtifact).where(
                     AgentArtifact.session_id == run_id,

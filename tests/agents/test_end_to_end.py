@@ -74,6 +74,7 @@ def scripted_run(market, tmp_path_factory):
         db=market,
         model=ScriptedChatModel(script=_drive),
         approve="never",
+        unsafe_local=True,  # its own cell runs where there is no wall too: that is not what is tested here
         home=str(tmp_path_factory.mktemp("scripted")),
         **QUICK,
     )

@@ -17,8 +17,11 @@ from worlds import World
 from omc_agent.agents.base import BaseAgent, free_code_tool
 from omc_agent.agents.context import Outcome
 from omc_agent.agents.toolbox import CellTool
+from omc_agent.brief import Brief
 from omc_agent.config import Work
-from omc_agent.errors import DataError, ModelError
+from omc_agent.errors import DataError, ModelError, RunStopped
+from omc_agent.graph.gates import opened
+from omc_agent.request import digest
 
 
 class _Why(BaseModel):
@@ -80,6 +83,7 @@ async def test_the_opening_holds_task_and_facts_as_one_json_block():
         "goal": "g",
         "brief": {"coins": ["BTC"]},
         "frames": {"prices": {"rows": 9, "columns": ["close"]}},
+        "overrides": {},
     }
 
 
@@ -234,9 +238,13 @@ async def test_free_code_runs_under_never_and_the_decision_is_written_down():
     world = World("never")
     state, *_ = await stage_of(world, ("Look.", [CODE]))
     assert [(cell.code, cell.kind) for cell in world.cells] == [("look = 1", "look")]
-    (row,) = world.written
-    assert (row["gate"], row["decided_by"]) == ("code", "policy: --approve never")
-    assert row["payload"]["code"] == "look = 1"
+    ((request, decision, by),) = world.settled
+    assert (request.gate, request.code, decision.type, by) == (
+        "code",
+        "look = 1",
+        "approve",
+        "policy: --approve never",
+    )
     assert replies(state)[0].status == "success"
 
 
@@ -247,11 +255,32 @@ async def test_free_code_waits_for_a_person(approve):
     assert world.cells == []
     snapshot = await graph.aget_state(thread)
     (waiting,) = snapshot.interrupts
-    assert (waiting.value["gate"], waiting.value["payload"]["code"]) == ("code", "look = 1")
-    assert len(waiting.value["sha256"]) == 64
-    resumed = Command(resume={waiting.id: {"type": "approve"}})
+    request, sha256, held = opened(waiting.value)
+    assert (request.gate, request.code, held) == ("code", "look = 1", True)
+    assert sha256 == digest("look = 1")
+    resumed = Command(resume={waiting.id: {"type": "approve", "sha256": sha256}})
     await graph.ainvoke(resumed, thread, context=world.context)
     assert [cell.code for cell in world.cells] == ["look = 1"]
+
+
+async def test_code_other_than_what_was_approved_does_not_run():
+    world = World("risky")
+    _, graph, thread = await stage_of(world, ("Look.", [CODE]), saver=InMemorySaver())
+    (waiting,) = (await graph.aget_state(thread)).interrupts
+    answer = Command(resume={waiting.id: {"type": "approve", "sha256": digest("look = 0")}})
+    state = await graph.ainvoke(answer, thread, context=world.context)
+    assert world.cells == []
+    assert "what was approved is not what would run now" in replies(state)[0].text
+
+
+async def test_code_allowed_for_the_rest_of_the_run_is_kept_in_the_state():
+    world = World("risky")
+    _, graph, thread = await stage_of(world, ("Look.", [CODE]), ("Again.", [CODE]), saver=InMemorySaver())
+    (waiting,) = (await graph.aget_state(thread)).interrupts
+    answer = Command(resume={waiting.id: {"type": "approve", "rest": True}})
+    state = await graph.ainvoke(answer, thread, context=world.context)
+    assert [cell.code for cell in world.cells] == ["look = 1", "look = 1"]
+    assert state["allowed"] == {"code": True}
 
 
 async def test_rejected_code_does_not_run_and_the_model_hears_why():
@@ -278,13 +307,13 @@ async def test_code_that_was_allowed_for_the_run_asks_no_more():
     world = World("risky")
     await stage_of(world, ("Look.", [CODE]), state={"allowed": {"code": True}})
     assert len(world.cells) == 1
-    assert world.written == []
+    assert world.settled == []
 
 
 async def test_library_tools_never_ask():
     world = World("risky")
     await stage_of(world, ("", [CLEAN]))
-    assert world.written == []
+    assert world.settled == []
     assert len(world.cells) == 1
 
 
@@ -292,6 +321,70 @@ async def test_free_code_of_an_unknown_kind_is_only_a_look():
     world = World("never")
     await stage_of(world, ("", [call("run_python", code="x = 1", kind="model", into=["x"])]))
     assert (world.cells[0].kind, world.cells[0].into) == ("look", ["x"])
+
+
+# -- what people send ----------------------------------------------------------------------------
+
+
+async def test_what_a_person_said_stands_behind_all_messages_and_is_marked():
+    heard = []
+
+    def script(seen):
+        heard.append(seen.messages)
+        return in_turn(("Clean.", [CLEAN]))(seen)
+
+    world = World()
+    world.words.said.append("only momentum")
+    await stage_of(world, script=script)
+    assert len(heard) == 2
+    for messages in heard:
+        assert isinstance(messages[-1], HumanMessage)
+        assert json.loads(messages[-1].text.split("```json\n")[1].split("\n```")[0]) == {
+            "said": ["only momentum"],
+            "heard": 0,
+        }
+
+
+async def test_an_override_that_waits_is_taken_up_where_the_stage_begins():
+    world = World()
+    world.pending.update({"indicators": ["rsi"], "lags": [1]})
+    state, *_ = await stage_of(world, state={"brief": Brief(coins=["BTC"]).model_dump(), "overrides": {"lags": [2]}})
+    assert state["overrides"] == {"indicators": ["rsi"], "lags": [1]}
+    assert state["brief"]["indicators"] == ["rsi"]
+    facts = json.loads(state["messages"][0].text.split("```json\n")[1].split("\n```")[0])
+    assert facts["overrides"] == {"indicators": ["rsi"], "lags": [1]}
+
+
+async def test_a_call_that_is_not_paid_for_is_not_made():
+    world = World()
+
+    async def afford(stage, key):
+        raise RunStopped("run.rejected", given="The budget is used up.", have="", try_="")
+
+    world.context.afford = afford
+    with pytest.raises(RunStopped, match="used up"):
+        await stage_of(world, ("Clean.", [CLEAN]))
+    assert world.spent == []
+
+
+@pytest.mark.parametrize("left", [{"goto": "planning"}, {"error": {"code": "x"}}])
+async def test_a_stage_that_a_person_ended_owes_nothing(left):
+    class Ended(Worker):
+        owes = "the cleaned bars"
+
+        def tools(self):
+            async def leave(why: str = ""):
+                return Command(update={**left, "messages": [ToolMessage("{}", tool_call_id="call-2-0")]})
+
+            return [
+                StructuredTool.from_function(coroutine=leave, name="leave", description="Ends.", args_schema=_Why)
+            ]
+
+    world = World()
+    state, *_ = await stage_of(world, ("", [call("leave")]), ("", [call("leave")]), agent=Ended())
+    assert state["trouble"] is None
+    assert world.events[-1].status == "back"
+    assert world.kinds().count("act") == 1
 
 
 async def test_the_rules_of_the_house_are_the_system_message():

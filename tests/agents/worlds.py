@@ -26,7 +26,7 @@ class World:
 
     def __init__(self, approve: str = "never", *, work: Work | None = None, timeout: float = 30.0, **more) -> None:
         self.events, self.cells, self.spent, self.reported = [], [], [], []
-        self.words, self.pending, self.settled = Words(), {}, []
+        self.words, self.pending, self.settled, self.kept = Words(), {}, [], {}
         self.outcome = more.get("outcome")
         gates = Gates(approve)
         self.context = RunContext(
@@ -36,6 +36,7 @@ class World:
             fresh_box=None, describe=self.describe, seal=self.seal, load_frame=None, open_sealed=None,
             ask=make_ask(gates, self.settle), save_artifact=None, afford=self.afford,
             words=self.words, pending=lambda: self.pending, base={},
+            walled=self.walled, keep_settings=self.keep_settings,
             spend=lambda stage, usage: self.spent.append((stage, usage)), write_report=self.write_report,
         )  # fmt: skip
 
@@ -45,6 +46,12 @@ class World:
     async def settle(self, key, request, decision, by):
         self.settled.append((request, decision, by))
         return decision
+
+    async def walled(self):
+        return True
+
+    async def keep_settings(self, changes):
+        self.kept.update(changes)
 
     async def afford(self, stage, key):
         pass

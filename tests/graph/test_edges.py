@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 from langgraph.graph import END
 
+from omc_agent.brief import Brief
 from omc_agent.config import Gates, Trust
 from omc_agent.graph import nodes
+from omc_agent.graph.choosing import selection
 from omc_agent.graph.edges import BREAKER, router
+from omc_agent.graph.gates import default_of
 from omc_agent.graph.leak_test import leak_test
 from omc_agent.graph.state import STAGES
 
@@ -27,9 +30,12 @@ TUNE = {"proposal": {"next": "tune", "model": "xgboost"}}
     [
         ("understanding", {}, "clarification"),
         ("clarification", {}, "planning"),
+        ("clarification", PRICES, "data_analysis"),
+        ("clarification", TABLE, "feature_engineering"),
         ("planning", {}, "data_retrieval"),
         ("planning", {"plan_only": True}, END),
         ("data_retrieval", PRICES, "data_analysis"),
+        ("data_retrieval", {**PRICES, "questions": [{}]}, "clarification"),
         ("data_retrieval", TABLE, "feature_engineering"),
         ("data_retrieval", {**TABLE, "brief": {"task": "analysis"}}, "reporting"),
         ("data_analysis", PRICES, "feature_engineering"),
@@ -76,9 +82,12 @@ class Heard:
     async def emit(self, event, key) -> None:
         self.events.append(event)
 
-    async def ask(self, **question):
-        self.asked.append(question)
-        return {"type": "approve", "value": question["payload"].get("default")}
+    async def ask(self, request, key):
+        self.asked.append(request)
+        return default_of(request)
+
+    def pending(self):
+        return {}
 
     def kinds(self) -> list[str]:
         return [event.kind for event in self.events]
@@ -97,10 +106,10 @@ async def test_clarification_takes_the_stated_default_and_writes_it_down():
         "default": "ETH",
         "context": "",
     }
-    state = {"brief": {"coins": [], "task": "classification"}, "questions": [question]}
+    state = {"brief": Brief().model_dump(), "questions": [question]}
     update = await nodes.clarification(state, runtime(context))
     assert update["brief"]["coins"] == ["ETH"]
-    assert context.asked[0]["gate"] == "clarification"
+    assert [request.gate for request in context.asked] == ["clarification"]
     assert update["visits"] == {"clarification": 1}
 
 
@@ -113,17 +122,19 @@ async def test_clarification_without_questions_is_skipped():
 
 def candidate(name, model, score, baseline=False):
     return {"name": name, "model": model, "params": {}, "metric": "roc_auc", "score": score, "low": score - 0.02,
-            "high": score + 0.02, "baseline": baseline, "oof": f"{name}_oof", "folds": [], "trials": 1}  # fmt: skip
+            "high": score + 0.02, "baseline": baseline, "oof": f"{name}_oof", "folds": [], "trials": 1,
+            "fit_seconds": 0.1}  # fmt: skip
 
 
 async def test_selection_takes_the_simplest_within_noise_and_says_why():
     found = [candidate("xgb", "xgboost", 0.56), candidate("logit", "logistic_regression", 0.555),
              candidate("last", "last", 0.9, baseline=True)]  # fmt: skip
     context = Heard("risky")
-    update = await nodes.selection({"candidates": {c["name"]: c for c in found}}, runtime(context))
+    state = {"candidates": {c["name"]: c for c in found}, "brief": {"metric": "roc_auc"}}
+    update = await selection(state, runtime(context))
     assert update["choice"]["name"] == "logit"
     assert "simpler" in update["choice"]["why"]
-    assert context.asked[0]["payload"]["options"] == ["xgb", "logit"]
+    assert [option.value for option in context.asked[0].options] == ["logit", "xgb"]
     assert "choice_made" in context.kinds()
 
 

@@ -1,4 +1,4 @@
-"""Who is asked, what is taken when nobody is, and that both are written down."""
+"""Who answers: a person, the policy of the run, or the stated default; and that the answer is kept."""
 
 from __future__ import annotations
 
@@ -9,115 +9,42 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command
 
-from omc_agent.config import Gates
-from omc_agent.graph.gates import SAFE, make_ask
+from omc_agent.config import GATES, Gates
+from omc_agent.graph.gates import SAFE, default_of, make_ask, opened, unanswered
+from omc_agent.request import ClarificationQuestion, Decision, Request
 
-QUESTION = {
-    "stage": "selection",
-    "question": "Which one?",
-    "payload": {"options": ["a", "b"], "default": "b"},
-    "sha256": "f" * 64,
-    "key": "selection:1",
-}
+KINDS = (*GATES, "clarification")
+
+
+def request_at(gate: str, **more: Any) -> Request:
+    if gate == "clarification":
+        more = {"questions": [ClarificationQuestion(field="coins", question="Which?", default="ETH")], **more}
+    return Request(gate=gate, stage="selection", question="Which one?", **{"default": "b", **more})
+
+
+def default_value(gate: str) -> Any:
+    return {"coins": "ETH"} if gate == "clarification" else "b"
 
 
 class Book:
-    """Writes down what is told and asked."""
+    """Keeps what a policy answered; the same key again gets the answer that it got."""
 
-    def __init__(self):
-        self.order, self.events, self.rows = [], [], []
+    def __init__(self) -> None:
+        self.kept: dict[str, tuple[Request, Decision, str]] = {}
 
-    async def emit(self, event, key):
-        self.order.append(key)
-        self.events.append(event)
-
-    async def write(self, request_id, **values):
-        self.order.append("written")
-        self.rows.append(values)
-        return f"run-{request_id}"
+    async def settle(self, key, request, decision, by):
+        return self.kept.setdefault(key, (request, decision, by))[1]
 
 
-@pytest.mark.parametrize(
-    ("approve", "gate", "by"),
-    [
-        *(("never", gate, "policy: --approve never") for gate in ("code", "scope", "budget", "selection")),
-        *(("risky", gate, "default") for gate in sorted(SAFE)),
-    ],
-)
-async def test_a_policy_takes_the_stated_default_and_says_who_decided(approve, gate, by):
-    book = Book()
-    decision = await make_ask(Gates(approve), book.emit, book.write)(gate=gate, **QUESTION)
-    assert decision == {"type": "approve", "value": "b"}
-    (row,) = book.rows
-    assert row == {
-        "gate": gate,
-        "stage": "selection",
-        "payload": QUESTION["payload"],
-        "sha256": QUESTION["sha256"],
-        "decision": decision,
-        "decided_by": by,
-    }
-    opened, decided = book.events
-    assert (opened.gate, opened.question, opened.options, opened.default) == (gate, "Which one?", ["a", "b"], "b")
-    assert (decided.decision, decided.decided_by) == ("b", by)
-    assert opened.request_id == decided.request_id
-    assert opened.request_id.startswith("run-")
-    assert book.order == ["written", "selection:1:opened", "selection:1:decided"]
+class _State(TypedDict, total=False):
+    decision: Any
 
 
-async def test_a_gate_without_a_stated_default_is_approved_under_never():
-    book = Book()
-    asked = {**QUESTION, "payload": {"code": "x = 1"}}
-    decision = await make_ask(Gates("never"), book.emit, book.write)(gate="code", **asked)
-    assert decision == {"type": "approve", "value": None}
-    assert book.events[1].decision == "approve"
-
-
-async def test_the_same_key_is_the_same_request_and_another_is_another():
-    book = Book()
-    ask = make_ask(Gates("never"), book.emit, book.write)
-    for key in ("a", "a", "b"):
-        await ask(gate="code", **{**QUESTION, "key": key})
-    first, again, other = (event.request_id for event in book.events[::2])
-    assert first == again != other
-
-
-async def _not_walled() -> bool:
-    return False
-
-
-@pytest.mark.parametrize("approve", ["never", "risky", "always"])
-async def test_code_of_a_model_asks_where_there_is_no_wall_whatever_the_policy(approve):
-    book = Book()
-    ask = make_ask(Gates(approve), book.emit, book.write, walled=_not_walled)
-    waiting, _ = await asked_in_a_graph(ask, "code")
-    assert waiting.value["gate"] == "code"
-    assert book.rows == []
-
-
-async def test_unsafe_local_lets_it_run_unasked_and_other_gates_never_needed_a_wall():
-    book = Book()
-    unsafe = make_ask(Gates("never", unsafe_local=True), book.emit, book.write, walled=_not_walled)
-    assert (await unsafe(gate="code", **QUESTION))["type"] == "approve"
-    ask = make_ask(Gates("never"), book.emit, book.write, walled=_not_walled)
-    assert (await ask(gate="selection", **QUESTION))["type"] == "approve"
-
-
-async def test_what_a_person_was_asked_is_asked_again_though_the_policy_has_changed():
-    """Otherwise a resumed run would approve by policy what the person has just rejected."""
-    book = Book()
-    asked = {("code", QUESTION["stage"], QUESTION["sha256"])}
-    ask = make_ask(Gates("never"), book.emit, book.write, asked=asked)
-    waiting, resume = await asked_in_a_graph(ask, "code")
-    assert waiting.value["gate"] == "code"
-    assert (await resume({"type": "reject", "why": "no"}))["decision"]["type"] == "reject"
-
-
-async def asked_in_a_graph(ask, gate):
-    """The open interrupt of a graph whose one node asks, and a function that answers it."""
+async def asked_in_a_graph(ask, request):
+    """The open interrupts of a graph whose one node asks, and a function that answers the first."""
 
     async def node(state):
-        return {"decision": await ask(gate=gate, **QUESTION)}
+        return {"decision": (await ask(request, "selection:1")).model_dump()}
 
     graph = StateGraph(_State)
     graph.add_node("node", node)
@@ -126,32 +53,110 @@ async def asked_in_a_graph(ask, gate):
     compiled = graph.compile(checkpointer=InMemorySaver())
     thread = {"configurable": {"thread_id": "t"}}
     await compiled.ainvoke({}, thread)
-    (waiting,) = (await compiled.aget_state(thread)).interrupts
+    waiting = (await compiled.aget_state(thread)).interrupts
 
     async def resume(decision):
-        return await compiled.ainvoke(Command(resume={waiting.id: decision}), thread)
+        done = await compiled.ainvoke(Command(resume={waiting[0].id: decision}), thread)
+        return Decision.model_validate(done["decision"])
 
     return waiting, resume
 
 
-class _State(TypedDict, total=False):
-    decision: dict[str, Any]
+@pytest.mark.parametrize(
+    ("approve", "gate", "by"),
+    [
+        *(("never", gate, "policy: --approve never") for gate in KINDS if gate != "budget"),
+        *((approve, gate, "default") for approve in ("risky", "always") for gate in sorted(SAFE)),
+    ],
+)
+async def test_a_policy_takes_the_stated_default_and_says_who_decided(approve, gate, by):
+    book, request = Book(), request_at(gate)
+    decision = await make_ask(Gates(approve), book.settle)(request, "selection:1")
+    assert (decision.type, decision.value) == ("approve", default_value(gate))
+    assert book.kept == {"selection:1": (request, decision, by)}
 
 
-@pytest.mark.parametrize("approve", ["risky", "always"])
-@pytest.mark.parametrize("gate", ["code", "scope", "budget"])
-async def test_what_has_no_safe_default_waits_for_a_person_and_resumes_by_its_id(approve, gate):
+async def test_a_gate_without_a_stated_default_is_approved_under_never():
+    decision = await make_ask(Gates("never"), Book().settle)(request_at("code", default=None, code="x = 1"), "k")
+    assert (decision.type, decision.value) == ("approve", None)
+
+
+async def test_what_was_settled_before_holds_though_the_policy_says_otherwise_now():
+    book, request = Book(), request_at("scope")
+    yes = make_ask(Gates("never"), book.settle)
+    no = make_ask(Gates("never", answers={"scope": "reject"}), book.settle)
+    assert (await yes(request, "a")).type == "approve"
+    assert (await no(request, "a")).type == "approve"
+    assert (await no(request, "b")).type == "reject"
+
+
+async def _not_walled() -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    "gates",
+    [*(Gates(approve) for approve in ("never", "risky", "always")), Gates("never", answers={"code": "approve"})],
+    ids=["never", "risky", "always", "policy file"],
+)
+async def test_code_of_a_model_asks_where_there_is_no_wall_whatever_the_policy(gates):
     book = Book()
-    ask = make_ask(Gates(approve), book.emit, book.write)
+    (waiting,), _ = await asked_in_a_graph(
+        make_ask(gates, book.settle, walled=_not_walled), request_at("code", code="x = 1")
+    )
+    request, sha256, held = opened(waiting.value)
+    assert (request.gate, request.code, held) == ("code", "x = 1", False)
+    assert sha256 == request.sha256()
+    assert book.kept == {}
 
-    waiting, resume = await asked_in_a_graph(ask, gate)
-    assert waiting.value == {
-        "gate": gate,
-        "stage": "selection",
-        "question": "Which one?",
-        "payload": QUESTION["payload"],
-        "sha256": QUESTION["sha256"],
-    }
-    assert book.rows == [], "its row is written by whoever drives the run"
-    done = await resume({"type": "reject", "why": "no"})
-    assert done["decision"] == {"type": "reject", "why": "no"}
+
+async def test_a_policy_file_may_reject_code_that_no_wall_holds():
+    ask = make_ask(Gates("never", answers={"code": "reject"}), Book().settle, walled=_not_walled)
+    assert (await ask(request_at("code", code="x = 1"), "k")).type == "reject"
+
+
+async def test_unsafe_local_lets_it_run_unasked_and_other_gates_never_needed_a_wall():
+    unsafe = make_ask(Gates("never", unsafe_local=True), Book().settle, walled=_not_walled)
+    assert (await unsafe(request_at("code"), "k")).type == "approve"
+    ask = make_ask(Gates("never"), Book().settle, walled=_not_walled)
+    assert (await ask(request_at("selection"), "k")).type == "approve"
+
+
+async def test_what_a_person_was_asked_is_asked_again_though_the_policy_has_changed():
+    """Otherwise a resumed run would approve by policy what the person has just rejected."""
+    request = request_at("code", code="x = 1")
+    asked = {("code", request.stage, request.sha256())}
+    (waiting,), resume = await asked_in_a_graph(make_ask(Gates("never"), Book().settle, asked=asked), request)
+    assert opened(waiting.value)[0].gate == "code"
+    assert (await resume({"type": "reject", "why": "no"})).type == "reject"
+
+
+@pytest.mark.parametrize("approve", ["never", "risky", "always"])
+@pytest.mark.parametrize("gate", GATES)
+async def test_what_has_no_safe_default_waits_for_a_person_and_resumes_by_its_id(approve, gate):
+    """With somebody there every gate waits, save under never; the budget waits under never too."""
+    book = Book()
+    ask = make_ask(Gates(approve, interactive=True), book.settle)
+    waiting, resume = await asked_in_a_graph(ask, request_at(gate))
+    assert bool(waiting) is (approve != "never" or gate == "budget")
+    assert bool(book.kept) is not bool(waiting), "its row is written by whoever drives the run"
+    if waiting:
+        decision = await resume({"type": "reject", "why": "no"})
+        assert (decision.type, decision.why) == ("reject", "no")
+
+
+@pytest.mark.parametrize(
+    ("on_timeout", "held", "kind"),
+    [("park", True, None), ("park", False, None), ("approve", True, "approve"), ("approve", False, None),
+     ("reject", True, "reject"), ("reject", False, "reject")],
+)  # fmt: skip
+@pytest.mark.parametrize("gate", KINDS)
+def test_when_nobody_answers_the_chosen_outcome_holds_but_no_clock_runs_unwalled_code(gate, on_timeout, held, kind):
+    decision = unanswered(request_at(gate), on_timeout, held=held)
+    if gate == "budget" and kind == "approve":
+        kind = None  # nor does a clock spend money
+    assert (decision.type if decision else None) == kind
+    if kind == "approve":
+        assert decision == default_of(request_at(gate))
+    if kind == "reject":
+        assert decision.why == "nobody answered in time"

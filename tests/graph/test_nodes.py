@@ -1,4 +1,4 @@
-"""Nodes beyond the common way: who may choose, what a question may answer, and where a leak is found."""
+"""Nodes beyond the common way: what a question may answer, what a breaker may do, and where a leak is found."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from omc_agent.brief import Brief
 from omc_agent.config import Gates, Trust
 from omc_agent.graph import nodes
+from omc_agent.graph.gates import default_of
 from omc_agent.graph.leak_test import find_leaks, leak_test
 from omc_agent.graph.visit import progress, visiting
+from omc_agent.request import Decision
 from omc_agent.tools import leakage
 
 
@@ -28,9 +31,9 @@ class Heard:
         self.events.append(event)
         self.keys.append(key)
 
-    async def ask(self, **question):
-        self.asked.append(question)
-        return self.decision or {"type": "approve", "value": question["payload"].get("default")}
+    async def ask(self, request, key):
+        self.asked.append((request, key))
+        return self.decision or default_of(request)
 
     def of(self, kind):
         return [event for event in self.events if event.kind == kind]
@@ -40,75 +43,96 @@ def runtime(context):
     return SimpleNamespace(context=context)
 
 
-def _candidate(name, score, baseline=False):
-    return {"name": name, "model": name, "params": {"n": 1}, "metric": "roc_auc", "score": score, "low": score - 0.01,
-            "high": score + 0.01, "baseline": baseline, "oof": f"{name}_oof", "folds": [], "trials": 1}  # fmt: skip
+BRIEF = Brief(coins=["X"], assumed=["coins", "horizon"]).model_dump()
 
 
-def _state(apart):
-    low = 0.5 if apart else 0.6
-    made = [
-        _candidate("logistic_regression", low),
-        _candidate("xgboost", 0.6),
-        _candidate("last", 0.5, baseline=True),
-    ]
-    return {"candidates": {each["name"]: each for each in made}, "visits": {"selection": 1}}
+def ask_about(*fields):
+    return [{"field": field, "question": f"Which {field}?", "default": f"the {field}"} for field in fields]
 
 
-@pytest.mark.parametrize(
-    ("approve", "apart", "asked"),
-    [("never", False, 0), ("risky", False, 1), ("risky", True, 0), ("always", False, 1), ("always", True, 1)],
-)
-async def test_a_person_chooses_under_always_and_within_noise_under_risky(approve, apart, asked):
-    context = Heard(approve)
-    await nodes.selection(_state(apart), runtime(context))
-    assert len(context.asked) == asked
-
-
-async def test_the_choice_of_a_person_goes_before_the_recommendation_and_is_told_beside_it():
-    context = Heard("always", {"type": "approve", "value": "xgboost"})
-    update = await nodes.selection(_state(apart=False), runtime(context))
-    assert update["choice"]["name"] == "xgboost"
-    assert update["choice"]["recommended"] == "logistic_regression"
-    assert update["choice"]["oof"] == "xgboost_oof"
-    (made,) = context.of("choice_made")
-    assert (made.name, made.recommended) == ("xgboost", "logistic_regression")
-    assert update["visits"] == {"selection": 2}
-
-
-@pytest.mark.parametrize("value", ["last", "nobody", None, ""])
-async def test_a_baseline_or_an_unknown_name_cannot_be_chosen(value):
-    context = Heard("always", {"type": "approve", "value": value})
-    update = await nodes.selection(_state(apart=True), runtime(context))
-    assert update["choice"]["name"] == "xgboost"
+async def clarified(answers, *, brief=BRIEF, questions=None, **state):
+    """What clarification leaves when these answers are given."""
+    context = Heard(decision=Decision(value=answers) if isinstance(answers, dict) else answers)
+    first = {"brief": brief, "questions": questions or ask_about(*(answers or {})), **state}
+    return await nodes.clarification(first, runtime(context)), context
 
 
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("coins", "btc, eth", ["btc", "eth"]),
+        ("coins", "btc, eth", ["BTC", "ETH"]),
         ("coins", ["BTC"], ["BTC"]),
         ("horizon", "PT2H", "PT2H"),
         ("no_such_field", "x", None),
     ],
 )
 async def test_an_answer_fills_its_field_and_no_other(field, value, expected):
-    context = Heard(decision={"type": "approve", "value": value})
-    brief = {"coins": ["X"], "horizon": "PT1H"}
-    state = {"brief": brief, "questions": [{"field": field, "question": "Which?", "default": "d"}]}
-    update = await nodes.clarification(state, runtime(context))
+    answers = {field: value} if isinstance(value, str) else {field: ",".join(value)}
+    update, _ = await clarified(answers)
     assert update["brief"].get(field) == expected
-    assert {k: v for k, v in update["brief"].items() if k != field} == {k: v for k, v in brief.items() if k != field}
-    assert brief == {"coins": ["X"], "horizon": "PT1H"}
+    rest = {name: kept for name, kept in update["brief"].items() if name not in (field, "assumed")}
+    assert rest == {name: kept for name, kept in BRIEF.items() if name not in (field, "assumed")}
+    assert update["brief"]["assumed"] == [name for name in BRIEF["assumed"] if name != field]
 
 
-async def test_each_question_has_a_key_of_its_own_visit():
-    context = Heard()
-    questions = [{"field": "horizon", "question": f"{n}?", "default": "PT1H"} for n in range(3)]
-    await nodes.clarification(
-        {"brief": {"horizon": ""}, "questions": questions, "visits": {"clarification": 1}}, runtime(context)
-    )
-    assert [asked["key"] for asked in context.asked] == [f"clarification:2:{n}" for n in range(3)]
+async def test_questions_are_asked_at_once_and_at_most_three():
+    questions = ask_about("coins", "horizon", "target", "threshold")
+    _, context = await clarified(Decision(), questions=questions, visits={"clarification": 1})
+    ((request, key),) = context.asked
+    assert (request.gate, request.stage, key) == ("clarification", "clarification", "clarification:2")
+    assert [question.field for question in request.questions] == ["coins", "horizon", "target"]
+    assert request.question == "A few questions before the plan"
+
+
+async def test_a_single_question_is_not_said_twice():
+    _, context = await clarified(Decision(), questions=ask_about("coins"))
+    assert context.asked[0][0].question == "One question before it goes on"
+
+
+async def test_another_task_is_judged_by_a_metric_of_its_own():
+    update, _ = await clarified({"task": "regression"})
+    assert (update["brief"]["task"], update["brief"]["metric"]) == ("regression", "mae")
+
+
+async def test_rejected_questions_end_the_run_and_say_why():
+    update, context = await clarified(Decision(type="reject", why="wrong table"), questions=ask_about("coins"))
+    assert update["error"]["code"] == "run.rejected"
+    assert "wrong table" in update["error"]["given"]
+    assert context.of("stage_finished")[0].status == "back"
+
+
+@pytest.mark.parametrize(("answer", "goto"), [("the horizon", None), ("PT4H", "data_retrieval")])
+async def test_after_retrieval_an_answer_that_changes_the_brief_fetches_again(answer, goto):
+    brief = {**BRIEF, "assumed": []}
+    update, _ = await clarified({"horizon": answer}, brief=brief, sealed={"frame": "prices"})
+    assert update["goto"] == goto
+    assert update["questions"] == []
+
+
+TROUBLE = {"stage": "hyperparameter_tuning", "missing": "a search"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "decision", "left"),
+    [
+        ("hyperparameter_tuning", None, {"dropped": ["hyperparameter_tuning"], "goto": None}),
+        ("hyperparameter_tuning", Decision(value={"guidance": "try again"}), {"goto": "hyperparameter_tuning"}),
+        ("hyperparameter_tuning", Decision(value={"guidance": "fewer trees"}), {"goto": "hyperparameter_tuning"}),
+        ("hyperparameter_tuning", Decision(value={"guidance": "stop"}), {"error": "run.failed"}),
+        ("hyperparameter_tuning", Decision(type="reject"), {"error": "run.failed"}),
+        ("planning", None, {"error": "run.failed"}),
+        ("planning", Decision(value={"guidance": "try again"}), {"goto": "planning"}),
+    ],
+)
+async def test_the_breaker_tries_again_goes_on_without_or_stops_as_the_person_says(stage, decision, left):
+    context = Heard(decision=decision)
+    update = await nodes.circuit_breaker({"trouble": {**TROUBLE, "stage": stage}}, runtime(context))
+    told = {name: value["code"] if name == "error" else value for name, value in update.items() if name in left}
+    assert told == left
+    assert update["trouble"] is None
+    ((request, _),) = context.asked
+    assert (request.gate, request.stage, request.questions[0].field) == ("clarification", stage, "guidance")
+    assert [event.text for event in context.of("said")] == (["fewer trees"] if "fewer" in str(decision) else [])
 
 
 async def test_a_visit_is_told_once_a_key_from_start_to_finish():

@@ -1,0 +1,176 @@
+"""One run, one engine: who may drive, who may take over, and when."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from omc_agent.store.database import open_database
+from omc_agent.store.leases import LEASE_SECONDS, RENEW_SECONDS, Leases, is_dead, lost, new_owner
+from omc_agent.store.records import SessionManager
+from omc_agent.store.tables import AgentSession
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = SessionManager(open_database(f"sqlite:///{tmp_path / 'store.db'}"))
+    made.create("Predict BTC", workspaces=tmp_path / "runs", model="offline", settings={}, session_id="run")
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def leases(store):
+    return Leases(store.engine)
+
+
+def elsewhere(owner):
+    """The same owner on a machine of which we know nothing."""
+    return "|".join(["another-host", *owner.split("|")[1:]])
+
+
+def before_boot(owner):
+    host, _, *rest = owner.split("|")
+    return "|".join([host, "another-boot", *rest])
+
+
+def hold(store, owner, seconds):
+    """Write an owner whose lease runs out in that many seconds."""
+    until = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+    with store.engine.begin() as db:
+        db.execute(update(AgentSession).values(owner=owner, lease_until=until))
+
+
+PRINT_OWNER = "from omc_agent.store.leases import new_owner; print(new_owner(), flush=True)"
+
+
+@pytest.fixture
+def ended_owner():
+    """The name of a real process of this machine that has ended."""
+    return subprocess.run(
+        [sys.executable, "-c", PRINT_OWNER], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_a_lease_is_longer_than_a_locked_store_and_is_renewed_in_time():
+    from omc_agent.store.database import BUSY_TIMEOUT_MS
+
+    assert BUSY_TIMEOUT_MS / 1000 + 2 * RENEW_SECONDS < LEASE_SECONDS
+
+
+def test_a_free_run_is_taken_and_a_second_owner_is_refused(leases):
+    first, second = new_owner(), new_owner()
+    assert first != second
+    assert leases.holder("run") is None
+    assert leases.take("run", first)
+    assert leases.take("run", first), "taking it again is harmless"
+    assert not leases.take("run", second)
+    assert leases.holder("run") == first
+
+
+def test_a_process_of_this_machine_that_ended_is_taken_over_at_once(store, leases, ended_owner):
+    hold(store, ended_owner, 1000)
+    assert is_dead(ended_owner)
+    assert leases.holder("run") is None
+    assert leases.take("run", new_owner())
+
+
+def test_a_process_that_was_killed_and_not_yet_reaped_is_dead_too(store, leases):
+    code = f"{PRINT_OWNER}; import time; time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        owner = child.stdout.readline().strip()
+        assert not is_dead(owner)
+        hold(store, owner, 1000)
+        assert not leases.take("run", new_owner())
+        os.kill(child.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays a zombie
+        assert is_dead(owner)
+        assert leases.take("run", new_owner())
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+def test_a_number_that_another_process_has_got_since_is_not_that_process():
+    host, boot, pid, started, token = new_owner().split("|")
+    assert is_dead("|".join([host, boot, pid, str(float(started) - 100), token]))
+
+
+@pytest.mark.parametrize(("seconds", "over"), [(-1, True), (1000, False), (None, True)])
+def test_another_machine_is_believed_until_its_lease_ran_out(store, leases, ended_owner, seconds, over):
+    """Also one whose process number means nothing here."""
+    owner = elsewhere(ended_owner)
+    assert not is_dead(owner)
+    hold(store, owner, seconds)
+    assert (leases.holder("run") is None) is over
+    assert leases.take("run", new_owner()) is over
+
+
+def test_what_drove_before_this_machine_was_started_again_is_dead(store, leases):
+    owner = before_boot(new_owner())
+    hold(store, owner, 1000)
+    assert is_dead(owner)
+    assert leases.take("run", new_owner())
+
+
+def test_only_the_owner_renews_and_gives_back(store, leases):
+    mine, other = new_owner(), new_owner()
+    leases.take("run", mine)
+    hold(store, mine, 1)
+    assert not leases.renew("run", other)
+    leases.release("run", other)
+    assert leases.holder("run") == mine
+    assert leases.renew("run", mine)
+    left = store.read("run")["lease_until"].replace(tzinfo=UTC) - datetime.now(UTC)
+    assert left > timedelta(seconds=LEASE_SECONDS - 10)
+    leases.release("run", mine)
+    assert leases.holder("run") is None
+    assert not leases.renew("run", mine), "what was given back is not renewed"
+    assert leases.take("run", other)
+
+
+def test_who_was_taken_over_cannot_renew(store, leases):
+    old, new = new_owner(), new_owner()
+    leases.take("run", elsewhere(old))
+    hold(store, elsewhere(old), -1)
+    assert leases.take("run", new)
+    assert not leases.renew("run", elsewhere(old))
+    assert leases.holder("run") == new
+
+
+@pytest.mark.parametrize("held", ["nobody", "a dead process"])
+def test_of_two_that_take_at_once_one_wins(store, leases, ended_owner, held):
+    if held != "nobody":
+        hold(store, ended_owner, 1000)
+    owners, won = [new_owner() for _ in range(6)], []
+    start = threading.Barrier(len(owners))
+
+    def take(owner):
+        start.wait()
+        if leases.take("run", owner):
+            won.append(owner)
+
+    threads = [threading.Thread(target=take, args=(owner,)) for owner in owners]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert leases.holder("run") == won[0]
+
+
+def test_nobody_holds_a_run_that_is_not_there(leases):
+    assert leases.holder("nothing") is None
+
+
+def test_the_error_says_who_to_look_at():
+    assert "%agent attach run" in lost("run").line()
