@@ -19,10 +19,11 @@ from omc_agent.graph.edges import build_graph
 from omc_agent.handle import Handle
 from omc_agent.llm.offline import OfflineChatModel
 from omc_agent.llm.questions_about import answer_from_record, is_question
+from omc_agent.orchestrator import AgentOrchestrator, stored_settings
 from omc_agent.overrides import earliest_stage
 from omc_agent.request import Decision
 from omc_agent.result import RunResult
-from omc_agent.session import AgentOrchestrator, Session, stored_settings
+from omc_agent.session import Session
 from omc_agent.store.leases import Leases
 from omc_agent.store.records import SessionManager
 

@@ -1,86 +1,48 @@
 """THE use case: open what a run needs, run one goal, tell what happens, and close.
 
-`AgentOrchestrator` holds what runs share (store, checkpoints, a warm child); `Session` is one run.
+`AgentOrchestrator` holds what runs share; `Session` is one run, with its branches.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.types import Command
 
-from omc_agent.agents.context import RunContext, Words
+from omc_agent import endings
+from omc_agent.agents.context import RunContext
 from omc_agent.branching import Turn, branched, plant, seed_of
-from omc_agent.config import PRELUDE, AgentSettings, settings_with
+from omc_agent.config import AgentSettings, settings_with
 from omc_agent.errors import AgentError, GoalError, LeaseLost, RunError, RunStopped, error_from_dict
 from omc_agent.events import (
-    ArtifactSaved,
-    Branched,
     Event,
     IsolationKnown,
-    Overridden,
     RunFinished,
     RunStarted,
-    Said,
-    StageStarted,
     Warned,
 )
 from omc_agent.graph.edges import build_graph
-from omc_agent.graph.gates import make_ask
-from omc_agent.graph.state import STAGES, first_state
+from omc_agent.graph.state import first_state
 from omc_agent.ledger import Ledger
 from omc_agent.llm.chat import describe_chat_model, open_chat_model
-from omc_agent.market import Market
-from omc_agent.overrides import earliest_stage, split_by_home
-from omc_agent.purse import Purse, grants
+from omc_agent.orchestrator import AgentOrchestrator
+from omc_agent.overrides import split_by_home
 from omc_agent.recorder import Recorder
-from omc_agent.report import ReportWriter
 from omc_agent.sandbox import tiers
-from omc_agent.sandbox.spares import Spares
-from omc_agent.store.artifacts import save_artifact
+from omc_agent.steering import Steering
 from omc_agent.store.checkpoints import open_checkpoints, prune_checkpoints
-from omc_agent.store.database import StoreBusy, open_database
+from omc_agent.store.database import StoreBusy
 from omc_agent.store.leases import Leases, lost, new_owner
-from omc_agent.store.records import Row, SessionManager
-from omc_agent.vault import Vault
+from omc_agent.store.records import Row
+from omc_agent.supplies import Supplies
 from omc_agent.waiting import WaitingRoom
 from omc_agent.watching import Watch
-
-
-class AgentOrchestrator:
-    """What runs of one home share; lives on the engine's loop.
-
-    Parameters
-    ----------
-    settings : AgentSettings
-        Its `home`, store URL and whether a spare child is kept.
-    """
-
-    def __init__(self, settings: AgentSettings) -> None:
-        self.settings = settings
-        self.home = settings.resolved_home()
-        self.store = SessionManager(open_database(settings.store_url(), synchronous=settings.synchronous))
-        self.spares = Spares(settings.limits(), PRELUDE, settings.confinement()) if settings.warm_spare else None
-
-    def warm(self) -> None:
-        """Begin to start the spare child, so that no run waits for its imports."""
-        if self.spares is not None:
-            self.spares.warm()
-
-    async def close(self) -> None:
-        """End the spare child and the store's connections."""
-        if self.spares is not None:
-            await self.spares.close()
-        self.store.engine.dispose()
 
 
 class Session:
@@ -134,19 +96,15 @@ class Session:
         self.seconds = 0.0
         self._given_model = model
         self.room: WaitingRoom | None = None
-        self.words = Words()
+        self.steering = Steering(emit=self._emit, stage=lambda: self.ledger.stage,
+                                 keep_settings=self._keep_settings, cancel=self._cancel)  # fmt: skip
         self._on_tick, self._on_end, self._on_past = on_tick, on_end, on_past
         self._leases = Leases(shared.store.engine)
         self._owns = self._overran = self._refused = False
-        self._cost_is_kept = True
         self._began = 0.0
-        self._turn: Turn | None = None
         self._work: asyncio.Task[None] | None = None
         self._watching: Watch | None = None
         self._context: RunContext | None = None
-        self._pending: dict[str, Any] = {}
-        self._begun: set[str] = set()
-        self._base: dict[str, Any] = dict(row["settings"].get("follow") or {})
 
     async def run(self, *, plan_only: bool = False, resume: bool = False, turn: Turn | None = None) -> None:
         """Drive the graph to its end; what went wrong is in `status`, `reason` and `error`.
@@ -160,7 +118,7 @@ class Session:
         turn : Turn, optional
             Begin a branch from a stage first.
         """
-        self._began, self._turn = time.monotonic(), turn
+        self._began, self.steering.turn = time.monotonic(), turn
         try:
             await self._take_lease()
             if resume or turn is not None:  # a stop that came while nobody drove has been obeyed already
@@ -168,15 +126,15 @@ class Session:
             async with self._watch():
                 await self._drive_on(plan_only=plan_only, resume=resume or turn is not None)
         except asyncio.CancelledError:
-            self._end("stopped", self._stopped())
+            self._end("stopped", self._why_stopped())
         except RunStopped as error:
             self._end("stopped", error)
         except AgentError as error:
             self._end("failed", error)
         except StoreBusy as error:
-            self._end("failed", self._not_written(error))
+            self._end("failed", endings.not_written(self.id, error))
         except Exception as error:  # a bug of ours: the run fails in one line, the traceback is kept for us
-            self._end("failed", self._crashed(error))
+            self._end("failed", endings.crashed(self.workspace, error))
         finally:
             await asyncio.shield(self._finish())
 
@@ -190,8 +148,8 @@ class Session:
 
     def _watch(self) -> Watch:
         self._watching = Watch(
-            self.shared.store, self.id, self.owner, hear=self._hear, on_lost=self._lose, on_overrun=self._overrun,
-            run_wall=self.settings.run_wall,
+            self.shared.store, self.id, self.owner, hear=self.steering.hear, on_lost=self._lose,
+            on_overrun=self._overrun, run_wall=self.settings.run_wall,
             on_tick=self._ticked if self._on_tick is not None else None,
         )  # fmt: skip
         return self._watching
@@ -210,9 +168,9 @@ class Session:
                 await self._work
             except asyncio.CancelledError:
                 this = asyncio.current_task()
-                if self._turn is None or (this is not None and this.cancelling()):
+                if self.steering.turn is None or (this is not None and this.cancelling()):
                     raise
-            if self._turn is None:
+            if self.steering.turn is None:
                 return
             resume = True
 
@@ -230,8 +188,8 @@ class Session:
                 open_checkpoints(path, synchronous=self.settings.synchronous, before=self.ledger.flush)
             )
             graph = build_graph(model, saver)
-            if self._turn is not None:
-                await self._branch_off(graph, self._turn)
+            if self.steering.turn is not None:
+                await self._branch_off(graph, self.steering.turn)
             await self._tell_start(model)
             # The first probe takes seconds, and no code runs before the plan: only a required tier is waited for.
             told = asyncio.create_task(self._tell_isolation())
@@ -243,7 +201,12 @@ class Session:
                                 confinement=self.settings.confinement(),
                                 allowed_imports=self.settings.allowed_imports, owner=self.owner)  # fmt: skip
             stack.push_async_callback(recorder.close)
-            self._context = context = self._make_context(recorder, plan_only=plan_only)
+            supplies = Supplies(store, self.settings, self.row, self.ledger, self._emit, cost=self.cost,
+                                frames=self.frames, interactive=self.interactive)  # fmt: skip
+            self.room = supplies.room
+            self._context = context = supplies.context(
+                recorder, self.steering, keep_settings=self._keep_settings, plan_only=plan_only
+            )
             thread: Any = {"configurable": {"thread_id": self.branch}, "recursion_limit": 200}
             first: Any = None
             if not resume:
@@ -283,54 +246,13 @@ class Session:
         told = await asyncio.to_thread(self.shared.store.story, self.id, self.branch)
         self.ledger.remember(told)
         for each in told:
-            self._note(each.event)
+            self.steering.note(each.event)
         if self._on_past is not None:
             self._on_past([each.event for each in told])
 
     async def _emit(self, event: Event, key: str) -> None:
-        self._note(event)
+        self.steering.note(event)
         await self.ledger.emit(event, key)
-
-    def _note(self, event: Event) -> None:
-        if isinstance(event, Said) and event.text not in self.words.said:
-            self.words.said.append(event.text)
-        elif isinstance(event, Overridden):
-            self._pending |= event.overrides
-        elif isinstance(event, StageStarted):
-            self._begun.add(event.stage)
-        elif isinstance(event, Branched):
-            self._begun = {stage for stage in self._begun if stage in STAGES[: STAGES.index(event.stage)]}
-            self._pending = {k: v for k, v in self._pending.items() if k not in event.overrides}
-
-    async def _hear(self, row: Row) -> None:
-        """One word out of the inbox."""
-        payload, by, key = row["payload"], row["sent_by"], f"inbox:{row['seq']}"
-        if row["kind"] == "stop":
-            self._cancel()
-        elif row["kind"] == "say":
-            await self._emit(Said(stage=self.ledger.stage, text=str(payload["text"])), key)
-        elif row["kind"] == "restart":
-            turn = Turn(payload["stage"], payload.get("overrides", {}), by)
-            if turn.stage in self._begun or turn.stage == "clarification":
-                self._turn_to(turn)
-            else:
-                text = f"The run has not come to {turn.stage.replace('_', ' ')}, so it cannot begin there again."
-                await self._emit(Warned(stage=self.ledger.stage, code="restart_refused", text=text), key)
-        elif row["kind"] == "override":
-            await self._override(payload["overrides"], by, key)
-
-    async def _override(self, changes: dict[str, Any], by: str, key: str) -> None:
-        """At once from the earliest stage that it touches; later, when that has not begun."""
-        stage = earliest_stage(changes)
-        if stage in self._begun:
-            self._turn_to(Turn(stage, changes, by))
-            return
-        await self._emit(Overridden(stage=stage, overrides=changes, decided_by=by), key)
-        await self._keep_settings(split_by_home(changes)[1])
-
-    def _turn_to(self, turn: Turn) -> None:
-        self._turn = turn
-        self._cancel()
 
     def _cancel(self) -> None:
         if self._work is not None and not self._work.done():
@@ -339,7 +261,7 @@ class Session:
     async def _branch_off(self, graph: Any, turn: Turn) -> None:
         """Leave the present branch for one of its own from `turn.stage` on."""
         store, parent = self.shared.store, self.branch
-        self._turn = None
+        self.steering.turn = None
         await self._keep_settings(split_by_home(turn.overrides)[1])
         await self.ledger.flush()
         lineage = await asyncio.to_thread(store.lineage, self.id, parent)
@@ -368,89 +290,6 @@ class Session:
         if changes and self._context is not None:
             self._context.trust, self._context.work = self.settings.trust(), self.settings.work()
 
-    def _make_context(self, recorder: Recorder, *, plan_only: bool) -> RunContext:
-        source = self.settings.source(self.frames)
-        trust = self.settings.trust()
-        vault = Vault(self.workspace / "sealed", trust, source, self.shared.store)
-        market = Market(source, optional=plan_only)
-        gates = self.settings.gates(interactive=self.interactive)
-        self.room = WaitingRoom(self.shared.store, self.ledger, gates)
-        ask = make_ask(gates, self.room.settle, walled=self._walled, asked=self.room.asked)
-        rows = self.shared.store.requests(self.id, status="decided", branch=self.branch)
-        purse = Purse(self.settings.budget, self.settings.max_tokens, self.cost, grants(rows))
-
-        async def afford(stage: str, key: str) -> None:
-            await self._keep_cost()
-            await purse.afford(ask, self.id, stage, key)
-
-        writer = ReportWriter(self.shared.store, self.id, self.branch, self._save_artifact)
-
-        async def open_sealed(frozen: dict[str, Any]) -> tuple[Any, int]:
-            await self.ledger.flush()
-            return await asyncio.to_thread(vault.open, self.id, self.branch, self._sealed, frozen)
-
-        def seal(frame: Any, brief: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-            return vault.seal(frame, brief)
-
-        async def write_report(state: Mapping[str, Any]) -> dict[str, str]:
-            await self.ledger.flush()
-            return await writer.write(state)
-
-        return RunContext(
-            run_id=self.id,
-            branch=self.branch,
-            model_name=self.settings.model,
-            model_timeout=self.settings.model_timeout,
-            source=source,
-            trust=trust,
-            work=self.settings.work(),
-            gates=gates,
-            emit=self._emit,
-            run_cell=recorder.run_cell,
-            host_cell=recorder.host_cell,
-            fresh_box=recorder.fresh_box,
-            describe=market.describe,
-            seal=seal,
-            load_frame=recorder.load_frame,
-            open_sealed=open_sealed,
-            ask=ask,
-            afford=afford,
-            words=self.words,
-            pending=lambda: dict(self._pending),
-            walled=self._walled,
-            keep_settings=self._keep_settings,
-            base=self._base,
-            save_artifact=self._save_artifact,
-            spend=self._spend,
-            write_report=write_report,
-        )
-
-    # -- what the context's callables do ------------------------------------------------------
-
-    async def _save_artifact(self, name: str, data: bytes) -> ArtifactSaved:
-        folder = self.workspace / "artifacts"
-        folder = folder if self.branch == self.id else folder / self.branch  # an old branch keeps its files
-        saved = await asyncio.to_thread(save_artifact, folder, name, data)
-        await asyncio.to_thread(
-            self.shared.store.record_artifact, self.id, self.branch, owner=self.owner, name=name, path=saved.path,
-            sha256=saved.sha256, size=saved.size, made_by=self.ledger.stage,
-        )  # fmt: skip
-        await self._emit(saved, f"artifact:{name}:{saved.sha256[:12]}")
-        return saved
-
-    def _spend(self, stage: str, usage: dict[str, Any]) -> None:
-        self.cost["tokens_in"] += int(usage.get("input_tokens", 0))
-        self.cost["tokens_out"] += int(usage.get("output_tokens", 0))
-        self.cost["calls"] += 1
-        self._cost_is_kept = not (usage.get("input_tokens") or usage.get("output_tokens"))
-
-    async def _keep_cost(self) -> None:
-        """What was spent is on disk before more is: a run that is killed must not spend its budget twice."""
-        if not self._cost_is_kept:
-            self._cost_is_kept = True
-            summary = {**self.row["summary"], "cost": dict(self.cost)}
-            await asyncio.to_thread(self.shared.store.update, self.id, summary=summary)
-
     # -- beginning, parking, ending -----------------------------------------------------------
 
     async def _tell_start(self, model: BaseChatModel) -> None:
@@ -472,9 +311,6 @@ class Session:
             text = "UNSAFE: code that a model wrote runs unasked and unwalled (AgentSettings.unsafe_local is on)."
             await self._emit(Warned(code="unsafe_local", text=text), f"unsafe:{found.tier}")
 
-    async def _walled(self) -> bool:
-        return (await tiers.isolation(self.settings.confinement())).tier == "walled"
-
     def _end(self, status: str, error: AgentError | None, *, reason: str = "") -> None:
         self.status, self.error, self.reason = status, error, reason or (error.code if error else "")
 
@@ -495,7 +331,7 @@ class Session:
         except LeaseLost:  # what is told now is told by whoever drives it
             self._owns = False
         except StoreBusy as error:
-            self._end("failed", self._not_written(error))
+            self._end("failed", endings.not_written(self.id, error))
         finally:
             self._leases.end(self.owner)
             if self._on_end is not None:
@@ -505,17 +341,12 @@ class Session:
         await self._emit(event, f"finished:{time.time()}")
         await self.ledger.flush()
         summary = {"seconds": self.seconds, "cost": self.cost, "verdict": self.state.get("verdict"),
-                   "error": event.error, "things": _kept(self.state)}  # fmt: skip
+                   "error": event.error, "things": endings.kept(self.state)}  # fmt: skip
         await asyncio.to_thread(
             self.shared.store.update, self.id, by=self.owner, status=self.status, reason=self.reason,
             stage=self.ledger.stage, summary=summary,
         )  # fmt: skip
         await asyncio.to_thread(self._leases.release, self.id, self.owner)
-
-    @property
-    def _sealed(self) -> dict[str, Any]:
-        rows = self.shared.store.cells(self.id, branch=self.branch)
-        return next(dict(row["values"]["sealed"]) for row in reversed(rows) if "sealed" in row["values"])
 
     def _lose(self) -> None:
         """Another process drives the run: stop, and write nothing more."""
@@ -533,47 +364,12 @@ class Session:
         if self.room is not None:
             self.room.wake()
 
-    def _not_written(self, error: Exception) -> RunError:
-        why = str(error).splitlines()[0].rpartition(")")[2].strip() or "no reason given"
-        return RunError("run.store", given=f"The store cannot be written: {why}.",
-                        have="What was written before is kept.",
-                        try_=f"Make room, or wait; then %agent resume {self.id} goes on.")  # fmt: skip
-
-    def _crashed(self, error: Exception) -> RunError:
-        with contextlib.suppress(OSError):  # a full disk may be the very reason
-            (self.workspace / "crash.txt").write_text(traceback.format_exc())
-        return RunError("run.failed", given=f"{type(error).__name__}: {str(error)[:200]}.",
-                        have=f"The traceback is in {self.workspace / 'crash.txt'}.",
-                        try_="Send it with what %agent doctor says.")  # fmt: skip
-
-    def _stopped(self) -> RunStopped:
+    def _why_stopped(self) -> RunStopped:
         if not self._owns:
             return lost(self.id)
-        kept = {"have": "The work so far is kept.", "try_": f"%agent resume {self.id} goes on."}
-        if not self._overran:
-            return RunStopped("run.stopped", given=f"Run {self.id} was stopped.", **kept)
-        given = f"Run {self.id} took longer than {self.settings.run_wall:g} s (AgentSettings.run_wall)."
-        return RunStopped("run.wall", given=given, **kept)
+        return endings.overran(self.id, self.settings.run_wall) if self._overran else endings.stopped(self.id)
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _kept(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The things of the state that a result is read from, when the process is another one."""
-    names = ("brief", "plan", "candidates", "choice", "verdict", "frames", "sealed", "texts", "leaks", "cells")
-    return {name: state[name] for name in names if name in state}
-
-
-def stored_settings(settings: AgentSettings) -> dict[str, Any]:
-    """The settings of a run as its row keeps them; URLs without passwords."""
-    from sqlalchemy.engine import make_url
-
-    values = {name: getattr(settings, name) for name in sorted(settings.trait_names(config=True))}
-    for name in ("db", "database_url"):
-        if "://" in str(values[name]):
-            values[name] = make_url(values[name]).render_as_string(hide_password=True)
-    values["databases"] = sorted(values["databases"])
-    return {**values, "limits": asdict(settings.limits())}

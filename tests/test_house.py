@@ -21,12 +21,16 @@ FLOOR = {
     "agents": 3, "graph": 4,
     "session": 5, "engine": 5, "recorder": 5, "vault": 5, "ledger": 5, "report": 5, "result": 5, "market": 5,
     "waiting": 5, "watching": 5, "branching": 5, "turning": 5, "follower": 5, "handle": 5, "purse": 5, "deciding": 5,
+    "steering": 5, "supplies": 5, "orchestrator": 5, "endings": 5,
     "policy": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
     "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "__init__": 6,
 }  # fmt: skip
 OPENERS = {
     "session",
     "waiting",
+    "steering",
+    "supplies",
+    "orchestrator",
     "watching",
     "follower",
     "handle",
@@ -80,7 +84,7 @@ def test_imports_go_down_and_wings_do_not_know_each_other(path):
 HOMES = {
     "ipywidgets": {"panels"},
     "tornado": set(),
-    "sqlalchemy": {"store", "tools", "session", "doctor", "demo"},
+    "sqlalchemy": {"store", "tools", "session", "orchestrator", "doctor", "demo"},
     "alembic": {"store"},
     "jupyter_client": {"sandbox"},
     "langgraph": {"graph", "agents", "session", "store"},

@@ -143,7 +143,7 @@ class Words:
 class RunContext:
     """What acts in a run; handed to the graph as its context, never checkpointed.
 
-    `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` the id and brief of
+    `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` id and brief of
     the run that this one follows (empty: none). `afford` returns when one more model call is paid for, `walled` says
     whether a wall holds generated code, `keep_settings` takes changed settings of the run.
     """

@@ -1,0 +1,68 @@
+"""How a run may end, but for a result: the errors that say so, and what is kept of it."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omc_agent.errors import RunError, RunStopped
+
+KEPT = (
+    "brief",
+    "plan",
+    "candidates",
+    "choice",
+    "verdict",
+    "frames",
+    "sealed",
+    "texts",
+    "leaks",
+    "cells",
+    "overrides",
+)
+
+
+def stopped(run_id: str) -> RunStopped:
+    """Somebody pressed Stop."""
+    return RunStopped("run.stopped", given=f"Run {run_id} was stopped.", **_goes_on(run_id))
+
+
+def overran(run_id: str, seconds: float) -> RunStopped:
+    """It took longer than it may."""
+    given = f"Run {run_id} took longer than {seconds:g} s (AgentSettings.run_wall)."
+    return RunStopped("run.wall", given=given, **_goes_on(run_id))
+
+
+def not_written(run_id: str, error: Exception) -> RunError:
+    """The store took no more: a full disk, or a lock that was held too long."""
+    why = str(error).splitlines()[0].rpartition(")")[2].strip() or "no reason given"
+    return RunError(
+        "run.store",
+        given=f"The store cannot be written: {why}.",
+        have="What was written before is kept.",
+        try_=f"Make room, or wait; then %agent resume {run_id} goes on.",
+    )
+
+
+def crashed(workspace: Path, error: Exception) -> RunError:
+    """A bug of ours: one line for the person, the traceback for us. Called while the error is handled."""
+    with contextlib.suppress(OSError):  # a full disk may be the very reason
+        (workspace / "crash.txt").write_text(traceback.format_exc())
+    return RunError(
+        "run.failed",
+        given=f"{type(error).__name__}: {str(error)[:200]}.",
+        have=f"The traceback is in {workspace / 'crash.txt'}.",
+        try_="Send it with what %agent doctor says.",
+    )
+
+
+def kept(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The things of the state that a result is read from, when the process is another one."""
+    return {name: state[name] for name in KEPT if name in state}
+
+
+def _goes_on(run_id: str) -> dict[str, str]:
+    return {"have": "The work so far is kept.", "try_": f"%agent resume {run_id} goes on."}

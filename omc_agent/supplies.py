@@ -1,0 +1,162 @@
+"""What the stages of one branch are handed: market, vault, sandbox, people, purse and report, as a `RunContext`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from omc_agent.agents.context import RunContext
+from omc_agent.config import AgentSettings
+from omc_agent.events import ArtifactSaved, Event
+from omc_agent.graph.gates import make_ask
+from omc_agent.ledger import Ledger
+from omc_agent.market import Market
+from omc_agent.purse import Purse, grants
+from omc_agent.recorder import Recorder
+from omc_agent.report import ReportWriter
+from omc_agent.sandbox import tiers
+from omc_agent.steering import Steering
+from omc_agent.store.artifacts import save_artifact
+from omc_agent.store.records import Row, SessionManager
+from omc_agent.vault import Vault
+from omc_agent.waiting import WaitingRoom
+
+
+class Supplies:
+    """The supplies of one branch.
+
+    Parameters
+    ----------
+    store : SessionManager
+        Of the run.
+    settings : AgentSettings
+        Of the run.
+    row : Row
+        Of `agent_sessions`.
+    ledger : Ledger
+        Its branch and owner are those of what is written here.
+    emit : callable
+        ``await emit(event, key)``.
+    cost : dict
+        ``tokens_in, tokens_out, usd, calls``; counted up here.
+    frames : mapping of str to DataFrame
+        Handed in by the person.
+    interactive : bool
+        Whether somebody is there to answer.
+
+    Attributes
+    ----------
+    room : WaitingRoom
+        Where the branch waits for people.
+    """
+
+    def __init__(
+        self,
+        store: SessionManager,
+        settings: AgentSettings,
+        row: Row,
+        ledger: Ledger,
+        emit: Callable[[Event, str], Awaitable[None]],
+        *,
+        cost: dict[str, float],
+        frames: Mapping[str, Any],
+        interactive: bool,
+    ) -> None:
+        self.store, self.settings, self.row, self.ledger, self.emit = store, settings, row, ledger, emit
+        self.cost, self.frames = cost, dict(frames)
+        self.workspace = Path(row["workspace"])
+        self.gates = settings.gates(interactive=interactive)
+        self.room = WaitingRoom(store, ledger, self.gates)
+        self._cost_is_kept = True
+
+    def context(
+        self,
+        recorder: Recorder,
+        steering: Steering,
+        *,
+        keep_settings: Callable[[dict[str, Any]], Awaitable[None]],
+        plan_only: bool,
+    ) -> RunContext:
+        """All of it, for the graph."""
+        settings, run_id = self.settings, self.ledger.run_id
+        source, trust = settings.source(self.frames), settings.trust()
+        vault = Vault(self.workspace / "sealed", trust, source, self.store)
+        ask = make_ask(self.gates, self.room.settle, walled=self._walled, asked=self.room.asked)
+        rows = self.store.requests(run_id, status="decided", branch=self.ledger.branch)
+        purse = Purse(settings.budget, settings.max_tokens, self.cost, grants(rows))
+
+        async def afford(stage: str, key: str) -> None:
+            await self._keep_cost()
+            await purse.afford(ask, run_id, stage, key)
+
+        async def open_sealed(frozen: dict[str, Any]) -> tuple[Any, int]:
+            await self.ledger.flush()
+            return await asyncio.to_thread(vault.open, run_id, self.ledger.branch, self._sealed(), frozen)
+
+        return RunContext(
+            run_id=run_id,
+            branch=self.ledger.branch,
+            model_name=settings.model,
+            model_timeout=settings.model_timeout,
+            source=source,
+            trust=trust,
+            work=settings.work(),
+            gates=self.gates,
+            emit=self.emit,
+            run_cell=recorder.run_cell,
+            host_cell=recorder.host_cell,
+            fresh_box=recorder.fresh_box,
+            describe=Market(source, optional=plan_only).describe,
+            seal=vault.seal,
+            load_frame=recorder.load_frame,
+            open_sealed=open_sealed,
+            ask=ask,
+            afford=afford,
+            words=steering.words,
+            pending=lambda: dict(steering.pending),
+            walled=self._walled,
+            keep_settings=keep_settings,
+            base=dict(self.row["settings"].get("follow") or {}),
+            save_artifact=self._save_artifact,
+            spend=self._spend,
+            write_report=self._write_report,
+        )
+
+    async def _walled(self) -> bool:
+        return (await tiers.isolation(self.settings.confinement())).tier == "walled"
+
+    async def _write_report(self, state: Mapping[str, Any]) -> dict[str, str]:
+        await self.ledger.flush()
+        writer = ReportWriter(self.store, self.ledger.run_id, self.ledger.branch, self._save_artifact)
+        return await writer.write(state)
+
+    async def _save_artifact(self, name: str, data: bytes) -> ArtifactSaved:
+        run_id, branch = self.ledger.run_id, self.ledger.branch
+        folder = self.workspace / "artifacts"
+        folder = folder if branch == run_id else folder / branch  # an old branch keeps its files
+        saved = await asyncio.to_thread(save_artifact, folder, name, data)
+        await asyncio.to_thread(
+            self.store.record_artifact, run_id, branch, owner=self.ledger.owner, name=name, path=saved.path,
+            sha256=saved.sha256, size=saved.size, made_by=self.ledger.stage,
+        )  # fmt: skip
+        await self.emit(saved, f"artifact:{name}:{saved.sha256[:12]}")
+        return saved
+
+    def _spend(self, stage: str, usage: dict[str, Any]) -> None:
+        self.cost["tokens_in"] += int(usage.get("input_tokens", 0))
+        self.cost["tokens_out"] += int(usage.get("output_tokens", 0))
+        self.cost["calls"] += 1
+        self._cost_is_kept = not (usage.get("input_tokens") or usage.get("output_tokens"))
+
+    async def _keep_cost(self) -> None:
+        """What was spent is on disk before more is: a run that is killed must not spend its budget twice."""
+        if not self._cost_is_kept:
+            self._cost_is_kept = True
+            summary = {**self.row["summary"], "cost": dict(self.cost)}
+            await asyncio.to_thread(self.store.update, self.ledger.run_id, by=self.ledger.owner, summary=summary)
+
+    def _sealed(self) -> dict[str, Any]:
+        rows = self.store.cells(self.ledger.run_id, branch=self.ledger.branch)
+        return next(dict(row["values"]["sealed"]) for row in reversed(rows) if "sealed" in row["values"])
