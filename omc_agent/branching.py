@@ -5,13 +5,13 @@ The old branch stays as it was. Frames and cells of the stages before are kept, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from omc_agent.agents.answers import answered
 from omc_agent.errors import RunError
-from omc_agent.events import Branched
+from omc_agent.events import Branched, Event
 from omc_agent.graph.edges import Graph
 from omc_agent.graph.state import STAGES
 from omc_agent.overrides import split_by_home
@@ -94,6 +94,17 @@ def branched(turn: Turn, parent: str, branch: str) -> Branched:
     """The first event of the branch."""
     return Branched(stage=turn.stage, new_branch=branch, parent=parent, overrides=dict(turn.overrides),
                     decided_by=turn.by)  # fmt: skip
+
+
+def standing(events: Iterable[Event]) -> list[Event]:
+    """The events that still hold: without those of stages that a later branch did again."""
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Branched):
+            redone = STAGES[STAGES.index(event.stage) :]
+            kept = [each for each in kept if each.stage not in redone]
+        kept.append(event)
+    return kept
 
 
 def _thread(branch: str) -> Any:

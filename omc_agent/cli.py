@@ -111,43 +111,51 @@ def _add(verbs: Any, name: str, verb: Verb, about: str) -> argparse.ArgumentPars
 
 def _run(parsed: argparse.Namespace) -> int:
     from omc_agent import face
-    from omc_agent.panels.plain import PlainPanel
 
     if parsed.follow and (told := face.told_of(parsed.follow, parsed.goal, settings_from(parsed))) is not None:
         print(told)
         return 0
     default = "never" if parsed.json or not sys.stdin.isatty() else "risky"
     settings = settings_from(parsed, approve=default)
-    panel = PlainPanel(_to_stderr, shell=True)
-    handle = face.start(parsed.goal, settings=settings, view=panel, session_id=parsed.id, follow=parsed.follow or "")
-    return _wait(handle, panel, as_json=parsed.json)
+    view, there = _view(parsed)
+    handle = face.start(parsed.goal, settings=settings, view=view, session_id=parsed.id, follow=parsed.follow or "",
+                        interactive=there)  # fmt: skip
+    return _wait(handle, view, as_json=parsed.json)
+
+
+def _view(parsed: argparse.Namespace) -> tuple[Any, bool]:
+    """Where the run is shown, and whether somebody is there to answer."""
+    from omc_agent.panels.plain import PlainPanel
+    from omc_agent.terminal import Terminal
+
+    there = not parsed.json and sys.stdin.isatty()
+    return (Terminal(_to_stderr, sys.stdin), True) if there else (PlainPanel(_to_stderr, shell=True), False)
 
 
 def _resume(parsed: argparse.Namespace) -> int:
     from omc_agent import face
-    from omc_agent.panels.plain import PlainPanel
 
-    panel = PlainPanel(_to_stderr, shell=True)
+    view, there = _view(parsed)
     given = given_settings(parsed)
-    handle = face.resume(parsed.id, settings=settings_from(parsed), given=given, view=panel)
-    return _wait(handle, panel, as_json=parsed.json)
+    handle = face.resume(parsed.id, settings=settings_from(parsed), given=given, view=view, interactive=there)
+    return _wait(handle, view, as_json=parsed.json)
 
 
 def _restart(parsed: argparse.Namespace) -> int:
     """Override too: without --from the earliest stage that the changes touch."""
     from omc_agent import face
     from omc_agent.config import AgentSettings
-    from omc_agent.panels.plain import PlainPanel
     from omc_agent.store.rows import user_name
     from omc_agent.turning import turn_from
 
     turn = turn_from(parsed.stage, parsed.changes, user_name())
-    panel = PlainPanel(_to_stderr, shell=True)
-    handle = face.change(parsed.id, turn, settings=AgentSettings(), override=parsed.is_override, view=panel)
+    view, there = _view(parsed)
+    handle = face.change(parsed.id, turn, settings=AgentSettings(), override=parsed.is_override, view=view,
+                         interactive=there)  # fmt: skip
     if handle is None:
         print(f"{parsed.id}: from {turn.stage} on it is done again, by the process that drives it")
         return 0
-    return _wait(handle, panel, as_json=parsed.json)
+    return _wait(handle, view, as_json=parsed.json)
 
 
 def _say(parsed: argparse.Namespace) -> int:
@@ -162,6 +170,8 @@ def _wait(handle: Any, panel: Any, *, as_json: bool) -> int:
     from omc_agent.result import RunResult
 
     code = 0
+    if hasattr(panel, "attach"):
+        panel.attach(handle)
     try:
         handle.wait()
     except KeyboardInterrupt:

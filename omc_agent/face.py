@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from omc_agent.branching import Turn
+from omc_agent.branching import Turn, standing
 from omc_agent.config import AgentSettings, settings_with
 from omc_agent.deciding import decide
 from omc_agent.engine import CLOSE_SECONDS, the_engine
@@ -159,7 +159,7 @@ def told_of(run_id: str, question: str, settings: AgentSettings) -> str | None:
     store = orchestrator_for(settings).store
     found, branch = store.find_branch(run_id)
     store.read(found)
-    events = [told.event for told in store.story(found, branch)]
+    events = standing(told.event for told in store.story(found, branch))
     record = [{"kind": event.kind, "stage": event.stage, "content": event.line()} for event in events]
     return answer_from_record(question, record)
 

@@ -71,7 +71,7 @@ class AgentMagics(Magics):
         from omc_agent import face
         from omc_agent.transcript import Transcript
 
-        words = shlex.split(line)
+        words = shlex.split(self._fill(line))
         if words[:1] == ["edit"]:
             self._verbs()._decide(words[1:], "edit", code=cell)
             return
@@ -110,7 +110,7 @@ class AgentMagics(Magics):
         from omc_agent.transcript import Transcript
         from omc_agent.turning import turn_from
 
-        verb, *words = shlex.split(line)
+        verb, *words = shlex.split(self._fill(line))
         there = self._somebody_is_there()
         transcript = Transcript(self.shell, interactive=there, out="agent_run")
         if verb in ("restart", "override"):

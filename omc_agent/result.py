@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from omc_agent.branching import standing
 from omc_agent.config import PRELUDE, AgentSettings
 from omc_agent.engine import the_engine
 from omc_agent.errors import RunError, SandboxError
@@ -231,7 +232,7 @@ class RunResult:
         }
 
     def _told(self) -> list[Event]:
-        return [told.event for told in self._store.story(self.id, self._row["branch"])]
+        return standing(told.event for told in self._store.story(self.id, self._row["branch"]))
 
     def _artifacts(self) -> list[Row]:
         return [row for row in self._store.artifacts(self.id) if row["branch"] == self._row["branch"]]

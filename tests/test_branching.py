@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from omc_agent.branching import Turn, branched, plant, seed_of
+from omc_agent.branching import Turn, branched, plant, seed_of, standing
 from omc_agent.brief import Brief
 from omc_agent.errors import RunError
+from omc_agent.events import Branched, Reason
 from omc_agent.graph.edges import build_graph
 from omc_agent.graph.state import STAGES
 from omc_agent.llm.offline import OfflineChatModel
@@ -214,3 +215,13 @@ async def test_overrides_of_before_hold_on_a_later_branch_and_the_newest_wins(sm
     seed = await seed_of(small, ["run.2", "run"], Turn("feature_engineering", {"lags": [2], "models": ["xgboost"]}))
     assert seed.values["overrides"] == {"lags": [2], "metric": "f1", "models": ["xgboost"]}
     assert (seed.values["brief"]["metric"], seed.values["brief"]["models"]) == ("f1", ["xgboost"])
+
+
+def test_what_a_later_branch_did_again_does_not_stand():
+    told = [
+        Reason(stage="data_analysis", text="look"),
+        Reason(stage="model_training", text="forest"),
+        Branched(stage="model_training", new_branch="run.2", parent="run"),
+        Reason(stage="model_training", text="ridge"),
+    ]
+    assert [event.text for event in standing(told) if isinstance(event, Reason)] == ["look", "ridge"]
