@@ -303,3 +303,41 @@ def test_a_price_is_predicted_from_its_level(market):
     assert "level" in result.frames["features"]
     # On relative features alone the skill against the last price was below -10.
     assert result.verdict["score"] > -0.5
+
+
+def test_two_runs_wait_side_by_side_and_each_gets_its_own_answer(market):
+    settings = settings_with(None, db=market, approve="always", **QUICK)
+    runs = [face.start(GOAL, settings=settings, interactive=True) for _ in range(2)]
+    for run in runs:
+        while not run.requests:
+            assert not run.done()
+            time.sleep(0.02)
+    assert {run.status for run in runs} == {"awaiting_user"}
+    first, second = runs
+    first.decide(first.requests[0]["id"], {"type": "reject", "why": "not this one"})
+    with pytest.raises(RunStopped, match="not this one"):
+        first.wait()
+    assert [row["gate"] for row in second.requests] == ["scope"]
+    second.decide(second.requests[0]["id"], {"type": "approve"})
+    while not any(row["gate"] == "features" for row in second.requests):
+        assert not second.done()
+        time.sleep(0.02)
+    second.stop()
+    with pytest.raises(RunStopped):
+        second.wait()
+
+
+def test_what_is_asked_last_is_the_plan_that_a_person_left(market):
+    """The plan is edited at its gate: what runs and what is shown is the edited one."""
+    settings = settings_with(None, db=market, approve="always", **QUICK)
+    run = face.start("Explore ETH over the last 10 days", settings=settings, interactive=True)
+    while not run.requests:
+        assert not run.done()
+        time.sleep(0.02)
+    asked = run.requests[0]
+    plan = [{**step, "detail": "As I want it."} for step in asked["payload"]["plan"]]
+    run.decide(asked["id"], {"type": "edit", "plan": plan})
+    result = run.wait()
+    assert {step["detail"] for step in result.plan} == {"As I want it."}
+    made = [event for event in run.store.events(run.id) if event.kind == "plan_made"]
+    assert made[-1].steps[0]["detail"] == "As I want it."
