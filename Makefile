@@ -52,7 +52,7 @@ test-unit: setup system
 		--ignore=omc_agent/store/migrations --cov --cov-report=
 
 test-browser: setup system
-	$(PYTEST) -n 2 tests/browser
+	$(PYTEST) -n 2 --dist loadgroup tests/browser
 
 test-notebooks: setup system
 	$(PYTEST) -n 2 --dist loadfile -o filterwarnings= --nbval-lax --nbval-cell-timeout=300 notebooks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from omc_agent.brief import PlanStep, why_not
 from omc_agent.errors import UsageError
-from omc_agent.graph.state import STAGES
+from omc_agent.graph.state import OPTIONAL, STAGES
 from omc_agent.overrides import KEYS, checked, parse_overrides
 from omc_agent.request import CLARIFICATION, Decision, Request, words_of
 from omc_agent.sandbox import guard
@@ -111,9 +112,7 @@ def _edited(asked: Request, decision: Decision, allowed: list[str]) -> Decision:
         return decision
     if asked.gate == "scope" and decision.plan is not None:
         _check_steps(decision.plan)
-        if not any(step.get("stage") == "data_retrieval" for step in decision.plan):
-            raise UsageError("usage.edit", given="The edited plan fetches no data.", have="The run still waits.",
-                             try_="Keep the step data_retrieval.")  # fmt: skip
+        _check_house(asked.plan, decision.plan)
         return decision
     if isinstance(decision.value, dict) and decision.value:
         return decision.model_copy(update={"value": _changes(asked, decision.value)})
@@ -148,6 +147,21 @@ def _check_steps(plan: list[dict[str, Any]]) -> None:
         if stage not in STAGES:
             raise UsageError("usage.edit", given=f"The edited plan names {stage}, which is no stage.",
                              have=f"Stages: {', '.join(STAGES)}.", try_="Name one of them.")  # fmt: skip
+
+
+def _check_house(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+    """A plan may leave out what a run can do without, and say more of a stage; the order of the stages is fixed."""
+    stages = [str(step["stage"]) for step in after]
+    lost = [step["stage"] for step in before if step["stage"] not in stages and step["stage"] not in OPTIONAL]
+    if lost:
+        raise UsageError("usage.edit", given=f"The edited plan leaves out {', '.join(map(str, lost))}.",
+                         have=f"A run can do without {', '.join(sorted(OPTIONAL))} only.",
+                         try_="Keep the step; say in its words what it should do.")  # fmt: skip
+    wrong = next((pair for pair in pairwise(stages) if STAGES.index(pair[0]) > STAGES.index(pair[1])), None)
+    if wrong is not None:
+        raise UsageError("usage.edit", given=f"{wrong[1]} cannot come after {wrong[0]}.",
+                         have=f"The order of the stages is {', '.join(STAGES)}.",
+                         try_="Move steps of one stage only.")  # fmt: skip
 
 
 def _answers(asked: Request, value: Any) -> dict[str, str]:

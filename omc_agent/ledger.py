@@ -84,6 +84,11 @@ class Ledger:
         self.branch = branch
         self._keys.clear()
 
+    def close(self) -> None:
+        """Nothing more will be told."""
+        if self._timer is not None:
+            self._timer.cancel()
+
     async def _later(self) -> None:
         await asyncio.sleep(FLUSH_SECONDS)
         with contextlib.suppress(LeaseLost):  # whoever drives the run finds it out before the next cell

@@ -333,6 +333,7 @@ class Session:
         except StoreBusy as error:
             self._end("failed", endings.not_written(self.id, error))
         finally:
+            self.ledger.close()
             self._leases.end(self.owner)
             if self._on_end is not None:
                 self._on_end()

@@ -104,8 +104,14 @@ def test_each_gate_takes_its_answers_and_keeps_them_with_the_hash_of_what_was_sh
 REFUSED = [
     ("scope", Decision(value="later"), "usage.value", "'later'"),
     ("scope", Decision(type="edit"), "usage.edit", "Nothing was changed"),
-    ("scope", Decision(type="edit", plan=[]), "usage.edit", "fetches no data"),
-    ("scope", Decision(type="edit", plan=[{**STEP, "stage": "reporting"}]), "usage.edit", "fetches no data"),
+    ("scope", Decision(type="edit", plan=[]), "usage.edit", "leaves out data_retrieval"),
+    ("scope", Decision(type="edit", plan=[{**STEP, "stage": "reporting"}]), "usage.edit", "out data_retrieval"),
+    (
+        "scope",
+        Decision(type="edit", plan=[{**STEP, "stage": "reporting"}, STEP]),
+        "usage.edit",
+        "data_retrieval cannot come after reporting",
+    ),
     ("scope", Decision(type="edit", plan=[{**STEP, "stage": "lunch"}]), "usage.edit", "lunch"),
     ("scope", Decision(type="edit", plan=[{"stage": "data_retrieval"}]), "usage.edit", "title: Field required"),
     ("features", Decision(value="no"), "usage.value", "'no'"),

@@ -13,7 +13,7 @@ import omc_agent
 from omc_agent import face
 from omc_agent.branching import Turn
 from omc_agent.config import settings_with
-from omc_agent.errors import ApprovalNeeded, DataError, GoalError, ModelError, RunError, RunStopped
+from omc_agent.errors import ApprovalNeeded, DataError, GoalError, ModelError, RunError, RunStopped, UsageError
 from omc_agent.graph.state import STAGES
 from omc_agent.request import Decision
 from tests.conftest import QUICK
@@ -336,8 +336,29 @@ def test_what_is_asked_last_is_the_plan_that_a_person_left(market):
         time.sleep(0.02)
     asked = run.requests[0]
     plan = [{**step, "detail": "As I want it."} for step in asked["payload"]["plan"]]
+    with pytest.raises(UsageError, match="leaves out"):
+        run.decide(asked["id"], {"type": "edit", "plan": plan[1:]})
     run.decide(asked["id"], {"type": "edit", "plan": plan})
     result = run.wait()
     assert {step["detail"] for step in result.plan} == {"As I want it."}
     made = [event for event in run.store.events(run.id) if event.kind == "plan_made"]
     assert made[-1].steps[0]["detail"] == "As I want it."
+
+
+def test_a_person_takes_tuning_out_of_the_plan_and_nothing_is_tuned(market):
+    settings = settings_with(None, db=market, approve="always", **{**QUICK, "tuning_rounds": 1})
+    run = face.start(GOAL, settings=settings, interactive=True)
+    while not run.done():
+        time.sleep(0.02)
+        for asked in run.requests:
+            plan = [step for step in asked["payload"]["plan"] if step["stage"] != "hyperparameter_tuning"]
+            for step in plan:
+                if step["stage"] == "feature_engineering":
+                    step["detail"] = "only momentum"
+            edit = {"type": "edit", "plan": plan}
+            run.decide(asked["id"], edit if asked["gate"] == "scope" else {"type": "approve"})
+    result = run.wait()
+    assert "hyperparameter_tuning" not in [stage["name"] for stage in result.stages]
+    assert result.verdict is not None
+    made = next(cell["code"] for cell in result.cells if cell["stage"] == "feature_engineering")
+    assert "indicators=['rsi', 'macd']" in made

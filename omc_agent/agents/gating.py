@@ -108,10 +108,23 @@ def edited(decision: Decision, call: Call) -> dict[str, Any]:
 
 
 def granted(request: Request, decision: Decision) -> dict[str, Any]:
-    """What is allowed from now on: a state update, so that a setting that changes later runs nothing by itself."""
+    """The state update of an approval: what is allowed is state, so a setting that changes later runs nothing."""
     if request.gate == "code":
-        return {"code": True} if decision.rest else {}
-    return {f"{request.gate}:{request.stage}": True}
+        return {"allowed": {"code": True}} if decision.rest else {}
+    update: dict[str, Any] = {"allowed": {f"{request.gate}:{request.stage}": True}}
+    if decision.plan is not None:
+        update["texts"] = {"plan_notes": _notes(request.plan, decision.plan)}
+    return update
+
+
+def _notes(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What a person wrote into the plan, by stage: the stage's agent is told so."""
+    known = {(step["stage"], step["detail"]) for step in before}
+    notes: dict[str, list[str]] = {}
+    for step in after:
+        if (step["stage"], step["detail"]) not in known:
+            notes.setdefault(str(step["stage"]), []).append(str(step["detail"]))
+    return notes
 
 
 def effect_words(steps: Sequence[Mapping[str, Any]]) -> str:

@@ -129,7 +129,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
             return AIMessage(why)
         key = _task(request.runtime)
         await context.afford(self.agent.stage, key)
-        request = _with_said(request, context.words)
+        request = _with_said(request, context.words, self.agent.stage)
         try:
             response = await asyncio.wait_for(handler(request), context.model_timeout or None)
         except TimeoutError:
@@ -247,12 +247,15 @@ def taken_up(state: Mapping[str, Any], context: RunContext) -> dict[str, Any]:
     return update
 
 
-def _with_said(request: ModelRequest[RunContext], words: Words) -> ModelRequest[RunContext]:
+def _with_said(request: ModelRequest[RunContext], words: Words, stage: str) -> ModelRequest[RunContext]:
     """The person's words behind all messages: never between a call and its answer, which providers refuse."""
-    if not words.said:
+    state = cast(StageState, request.state)
+    notes = state.get("texts", {}).get("plan_notes", {}).get(stage, [])  # what the person wrote into the plan
+    if not words.said and not notes:
         return request
     words.delivered = len(words.said)
-    told = {"said": words.said, "heard": cast(StageState, request.state)["entered"].get("heard", 0)}
+    heard = state["entered"].get("heard", 0)
+    told = {"said": [*words.said[:heard], *notes, *words.said[heard:]], "heard": heard}
     block = f"The person said, while you work:\n```json\n{json.dumps(told)}\n```"
     return request.override(messages=[*request.messages, HumanMessage(block)])
 
@@ -261,7 +264,7 @@ def _granting(result: ToolMessage | Command[Any], grant: dict[str, Any]) -> Tool
     if not grant:
         return result
     update = {"messages": [result]} if isinstance(result, ToolMessage) else result.update
-    return Command(update={**cast(dict[str, Any], update or {}), "allowed": grant})
+    return Command(update={**cast(dict[str, Any], update or {}), **grant})
 
 
 def _task(runtime: Any) -> str:

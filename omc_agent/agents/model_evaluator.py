@@ -70,7 +70,9 @@ claims on development rows; nobody has seen the holdout.{FOLLOW}"""
         """Candidates, and how many rounds of tuning are left."""
         used = int(state.get("visits", {}).get("hyperparameter_tuning", 0))
         slim = [{k: v for k, v in c.items() if k != "folds"} for c in state.get("candidates", {}).values()]
-        left = max(0, context.work.tuning_rounds - used)
+        planned = [step["stage"] for step in state.get("plan", [])]
+        out = "hyperparameter_tuning" in (state.get("dropped") or []) or "hyperparameter_tuning" not in planned
+        left = 0 if planned and out else max(0, context.work.tuning_rounds - used)
         return {**await super().facts(state, context), "candidates": slim, "rounds_left": left}
 
     def values(self, state: StageState) -> dict[str, Any]:

@@ -102,7 +102,11 @@ def _after_evaluation(state: Mapping[str, Any]) -> str:
     proposal = state.get("proposal", {})
     used = int(state.get("visits", {}).get("hyperparameter_tuning", 0))
     allowed = int(state.get("allowed", {}).get("tuning_rounds", 1))
+    planned = [step["stage"] for step in state.get("plan") or []]
     dropped = "hyperparameter_tuning" in (state.get("dropped") or [])
+    dropped = dropped or (
+        bool(planned) and "hyperparameter_tuning" not in planned
+    )  # a person took it out of the plan
     wants = proposal.get("next") == "tune" and proposal.get("model")
     return "hyperparameter_tuning" if wants and used < allowed and not dropped else "selection"
 

@@ -203,7 +203,19 @@ def test_what_was_edited_runs_in_place_of_what_the_model_wrote(decision, made, a
     ],
 )
 def test_code_is_allowed_once_or_for_the_rest_and_a_plan_for_its_stage(stage, made, decision, allowed):
-    assert gating.granted(asked(stage, made, "always"), decision) == allowed
+    assert gating.granted(asked(stage, made, "always"), decision) == ({"allowed": allowed} if allowed else {})
+
+
+def test_what_a_person_wrote_into_the_plan_reaches_the_agent_of_that_stage():
+    request = asked("planning", PLAN, "always")
+    mine = [
+        {**step, "detail": "Only momentum."} if step["stage"] == "model_training" else step for step in request.plan
+    ]
+    mine.append({"stage": "reporting", "title": "More", "detail": "Say what surprised you."})
+    update = gating.granted(request, Decision(type="edit", plan=mine))
+    assert update["texts"]["plan_notes"]["reporting"] == ["Say what surprised you."]
+    assert update["texts"]["plan_notes"].get("model_training", ["Only momentum."]) == ["Only momentum."]
+    assert gating.granted(request, Decision(type="edit", plan=request.plan))["texts"]["plan_notes"] == {}
 
 
 def test_the_tool_that_asks_is_the_tool_of_free_code():

@@ -29,6 +29,14 @@ OVERRIDES = {
 }
 
 
+NOTEBOOK = "jupyterapp.shell.currentWidget"
+KERNEL = f"{NOTEBOOK}.sessionContext.session.kernel"
+READY = (
+    f"window.jupyterapp && {NOTEBOOK} && {NOTEBOOK}.sessionContext && {NOTEBOOK}.sessionContext.session && {KERNEL}"
+    f" && {NOTEBOOK}.content.widgets.length > 0"
+)
+
+
 def _free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -115,20 +123,11 @@ class Notebook:
     def reload(self) -> None:
         """Reload the page; the kernel may be busy, so only the notebook is waited for."""
         self.page.reload()
-        self.page.wait_for_function(
-            """() => window.jupyterapp && jupyterapp.shell.currentWidget && jupyterapp.shell.currentWidget.content
-                     && jupyterapp.shell.currentWidget.content.widgets.length > 0
-                     && jupyterapp.shell.currentWidget.sessionContext.session
-                     && jupyterapp.shell.currentWidget.sessionContext.session.kernel""",
-            timeout=60_000,
-        )
+        self.page.wait_for_function(f"() => {READY}", timeout=60_000)
 
     def wait_idle(self, seconds: float = 60) -> None:
         """Wait until the kernel says that it has nothing to do."""
-        self.page.wait_for_function(
-            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
-            timeout=seconds * 1000,
-        )
+        self.page.wait_for_function(f"() => {KERNEL}.status === 'idle'", timeout=seconds * 1000)
 
     def cell(self, index: int):
         return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
@@ -153,47 +152,70 @@ class Notebook:
             timeout=seconds * 1000,
         )
 
+    def write(self, index: int, source: str) -> None:
+        """Put `source` into cell `index`, without its old output."""
+        self.page.evaluate(
+            """([i, text]) => { const m = jupyterapp.shell.currentWidget.content.widgets[i].model;
+                                m.outputs.clear(); m.executionCount = null; m.sharedModel.setSource(text); }""",
+            [index, source],
+        )
+
     def shot(self, name: str) -> None:
         """Keep a picture where OMC_SHOTS names a folder."""
         if folder := os.environ.get("OMC_SHOTS"):
             self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
-@pytest.fixture
-def notebook(lab, chromium, request):
-    """``notebook(cell, cell, ...)`` writes, opens and returns a `Notebook`; it is closed after the test."""
-    url, folder = lab
-    opened = []
+class Desk:
+    """Opens notebooks, and closes them and their kernels."""
 
-    def open_notebook(*cells: str, height: int = 2400, width: int = 1100, theme: str | None = None) -> Notebook:
-        path = folder / f"{request.node.name}-{len(opened)}.ipynb"
+    def __init__(self, url: str, folder: Path, chromium) -> None:
+        self.url, self.folder, self.chromium = url, folder, chromium
+        self.opened: list = []
+
+    def open(
+        self, name: str, *cells: str, height: int = 2400, width: int = 1100, theme: str | None = None
+    ) -> Notebook:
+        """Write a notebook, open it, and wait for its kernel."""
+        path = self.folder / f"{name}-{len(self.opened)}.ipynb"
         nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
         nb.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(nb, path)
-        context = chromium.new_context(viewport={"width": width, "height": height})
+        context = self.chromium.new_context(viewport={"width": width, "height": height})
         page = context.new_page()
         page.on("dialog", lambda d: d.accept())
-        page.goto(f"{url}/doc/tree/{path.name}")
-        page.wait_for_function(
-            """() => window.jupyterapp && jupyterapp.shell.currentWidget
-                     && jupyterapp.shell.currentWidget.sessionContext
-                     && jupyterapp.shell.currentWidget.sessionContext.session
-                     && jupyterapp.shell.currentWidget.sessionContext.session.kernel
-                     && jupyterapp.shell.currentWidget.content.widgets.length > 0
-                     && jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'""",
-            timeout=60_000,
-        )
+        page.goto(f"{self.url}/doc/tree/{path.name}")
+        page.wait_for_function(f"() => {READY} && {KERNEL}.status === 'idle'", timeout=60_000)
         if theme:
             page.evaluate("t => jupyterapp.commands.execute('apputils:change-theme', {theme: t})", theme)
-        made = Notebook(page, url, path)
-        opened.append((context, made))
+        made = Notebook(page, self.url, path)
+        self.opened.append((context, made))
         return made
 
-    yield open_notebook
-    for context, _ in opened:
-        context.close()
-    sessions = json.loads(urllib.request.urlopen(f"{url}/api/sessions", timeout=10).read())
-    for session in sessions:
-        delete = urllib.request.Request(f"{url}/api/sessions/{session['id']}", method="DELETE")
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(delete, timeout=20).close()
+    def close(self) -> None:
+        """Close the pages, and end their kernels."""
+        paths = {made.path.name for _, made in self.opened}
+        for context, _ in self.opened:
+            context.close()
+        sessions = json.loads(urllib.request.urlopen(f"{self.url}/api/sessions", timeout=10).read())
+        for session in sessions:
+            if session["path"] in paths:
+                delete = urllib.request.Request(f"{self.url}/api/sessions/{session['id']}", method="DELETE")
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(delete, timeout=20).close()
+
+
+@pytest.fixture
+def notebook(lab, chromium, request):
+    """``notebook(cell, cell, ...)`` writes, opens and returns a `Notebook`; it is closed after the test."""
+    desk = Desk(*lab, chromium)
+    yield lambda *cells, **how: desk.open(request.node.name, *cells, **how)
+    desk.close()
+
+
+@pytest.fixture(scope="module")
+def desk(lab, chromium):
+    """Notebooks that the tests of a file share."""
+    desk = Desk(*lab, chromium)
+    yield desk
+    desk.close()
