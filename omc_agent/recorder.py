@@ -21,6 +21,7 @@ from omc_agent.agents.context import Outcome
 from omc_agent.config import PRELUDE, Confinement, Limits
 from omc_agent.errors import AgentError, SandboxError
 from omc_agent.events import CellFinished, CellStarted, Event
+from omc_agent.remaking import remake
 from omc_agent.sandbox import exchange
 from omc_agent.sandbox.box import Sandbox
 from omc_agent.sandbox.cell_result import CellResult
@@ -169,6 +170,11 @@ class Recorder:
         finally:
             await box.close()
 
+    @asynccontextmanager
+    async def _own_box(self) -> AsyncIterator[Sandbox]:
+        async with self._new_box() as box:
+            yield box
+
     def _new_box(self) -> Sandbox:
         return Sandbox(
             limits=self.limits,
@@ -194,6 +200,9 @@ class Recorder:
             state.update(row["state"])
         await box.reset(state)
         for name, sha in entered["frames"].items():
+            if not (self.frames / f"{sha}.arrow").exists():
+                everything = await asyncio.to_thread(self.store.cells, self.run_id)
+                await remake(sha, everything, self.frames, self._own_box)
             await box.put_file(name, self.frames / f"{sha}.arrow")
         for name, value in entered["values"].items():
             await box.put_value(name, value)

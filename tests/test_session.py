@@ -13,7 +13,16 @@ import omc_agent
 from omc_agent import face
 from omc_agent.branching import Turn
 from omc_agent.config import settings_with
-from omc_agent.errors import ApprovalNeeded, DataError, GoalError, ModelError, RunError, RunStopped, UsageError
+from omc_agent.errors import (
+    ApprovalNeeded,
+    DataError,
+    GoalError,
+    ModelError,
+    RunError,
+    RunStopped,
+    SandboxError,
+    UsageError,
+)
 from omc_agent.graph.state import STAGES
 from omc_agent.request import Decision
 from tests.conftest import QUICK
@@ -362,3 +371,26 @@ def test_a_person_takes_tuning_out_of_the_plan_and_nothing_is_tuned(market):
     assert result.verdict is not None
     made = next(cell["code"] for cell in result.cells if cell["stage"] == "feature_engineering")
     assert "indicators=['rsi', 'macd']" in made
+
+
+def test_a_restart_makes_frames_again_whose_files_are_gone_and_no_stage_before_it_runs(market):
+    settings = settings_with(None, db=market, approve="never", **{**QUICK, "tuning_rounds": 0})
+    first = face.start(GOAL, settings=settings).wait()
+    refs = first._row["summary"]["things"]["frames"]
+    for name in ("features", "bars"):
+        (first.workspace / "frames" / f"{refs[name]['sha']}.arrow").unlink()
+    turn = Turn("model_training", {"models": ["random_forest"]}, "me")
+    again = face.resume(first.id, settings=settings, turn=turn).wait()
+    assert again.frames["features"].shape == (refs["features"]["rows"], len(refs["features"]["columns"]))
+    made = [cell["n"] for cell in again.cells if cell["stage"] == "feature_engineering"]
+    assert made == [cell["n"] for cell in first.cells if cell["stage"] == "feature_engineering"]
+    assert again.choice["name"] == "random_forest"
+
+
+def test_a_frame_that_came_from_the_database_is_missed_by_name(market):
+    settings = settings_with(None, db=market, approve="never", **{**QUICK, "tuning_rounds": 0})
+    first = face.start("Explore ETH over the last 10 days", settings=settings).wait()
+    sha = first._row["summary"]["things"]["frames"]["prices"]["sha"]
+    (first.workspace / "frames" / f"{sha}.arrow").unlink()
+    with pytest.raises(SandboxError, match="is gone"):
+        face.resume(first.id, settings=settings, turn=Turn("data_analysis", {}, "me")).wait()
