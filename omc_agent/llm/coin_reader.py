@@ -46,22 +46,7 @@ def read_coins(draft: Draft, column: str | None) -> tuple[list[str], list[str]]:
         close = nearest(coin, there or COINS)
         where = "is not in the table" if there else "is no coin that is known here"
         draft.note(f"{coin} {where}" + (f"; nearest: {', '.join(close)}." if close else "."))
-    if unknown and there:
-        _ask_instead(draft, coins, unknown)
     return coins, unknown
-
-
-def _ask_instead(draft: Draft, coins: list[str], unknown: list[str]) -> None:
-    """Ask for what is there in place of coins that are not; the default stays what the goal says."""
-    there, known = draft.coins, [coin for coin in coins if coin not in unknown]
-    close = [coin for name in unknown for coin in nearest(name, there) if coin not in known]
-    rest = known or sorted(there, key=lambda coin: -there[coin])[:3]
-    options = [", ".join(coins), *([", ".join(known)] if known else []), *(", ".join([*known, c]) for c in close)]
-    options += [] if known else rest
-    they = "is" if len(unknown) == 1 else "are"
-    context = f"The goal names {', '.join(unknown)}; a coin that is not there cannot be fetched."
-    question = f"{', '.join(unknown)} {they} not in the table: which coin?"
-    draft.ask("coins", question, context, options[:5], ", ".join(coins))
 
 
 def _named_coins(words: Words, known: set[str], with_strangers: bool) -> tuple[list[str], set[str]]:

@@ -180,8 +180,7 @@ def test_two_tabs_one_answers_and_both_see_it(notebook, market):
     other.run_all()
     press(gate(other), ".omc-yes")
     for nb in (first, other):
-        nb.cell(1).get_by_text("Make these features?").first.wait_for(timeout=60_000)
-        assert nb.cell(1).locator(".omc-asking:has(.omc-yes)").count() == 1
+        nb.cell(1).locator(".omc-asking:has(.omc-yes)", has_text="Make these features?").wait_for(timeout=60_000)
     other.interrupt()
     other.wait_done(1, 10)
     assert first.prompt(1) == "[*]:"
@@ -205,6 +204,26 @@ def test_stop_at_a_gate_restart_the_kernel_and_resume(notebook, market):
     nb.cell(2).locator(".omc-stop").first.click()
     nb.cell(2).get_by_text("stopped").first.wait_for(timeout=10_000)
     nb.wait_done(2, 10)
+
+
+def test_reload_at_a_gate_and_the_buttons_work_again(notebook, market):
+    nb = notebook(LOAD, GOAL.format(market, "handsB", "logistic regression"), "6 * 7", height=4000)
+    nb.run(0)
+    nb.wait_done(0)
+    nb.run(1)
+    gate(nb)
+    nb.save()
+    nb.reload()
+    nb.wait_idle()  # the kernel answers, though the cell waits
+    nb.run(2)
+    press(gate(nb), ".omc-yes")
+    nb.cell(1).locator(".omc-asking:has(.omc-yes)", has_text="Make these features?").wait_for(timeout=60_000)
+    assert nb.text(2).strip() == ""  # cells queue behind the one that waits
+    nb.interrupt()
+    nb.page.wait_for_timeout(3_000)  # what is sent before the stopped cell has ended is aborted with it, by Jupyter
+    nb.run(2)
+    nb.wait_done(2, 20)
+    assert "42" in nb.text(2)
 
 
 def test_reload_at_a_gate_stop_and_resume(notebook, market):

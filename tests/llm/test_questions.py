@@ -23,7 +23,6 @@ ASKED = {
     "Explore volatility": ["coins"],
     # it may mean two things
     "Predict litcoin direction over 1h": ["coins"],
-    "Predict FOO direction over 1h": ["coins"],
     "Predict volatility of SOL in 2 hours": ["task"],
     "Will BTC move by 2% in 24h": ["threshold"],
     # wishes that clash
@@ -43,10 +42,6 @@ ASKED = {
 OPEN = {
     "Predict volatility of SOL",
     "Predict FOOCOIN",
-    "predict foocoin direction",
-    "Predict BTC and FOO direction",
-    "Predict NEAR direction",
-    "predict whether near rises",
     "can you please tell me if dogecoin will go to the moon",
 }
 
