@@ -18,7 +18,6 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from omc_agent.config import AgentSettings
 from omc_agent.errors import RunStopped, UsageError
 from omc_agent.flags import Parser, add_setting_flags, given_settings, settings_from
-from omc_agent.serving import serving
 from omc_agent.verbs import Verbs, lacks, turn_parser
 
 # Verbs that may drive a run, and so are awaited in the cell.
@@ -144,9 +143,8 @@ class AgentMagics(Magics):
     async def _wait(self, handle: Any, out: str) -> None:
         """Wait without blocking; the Stop button cancels this task, and that stops the run."""
         try:
-            with serving(getattr(self.shell, "kernel", None)):
-                while not handle.done():
-                    await asyncio.sleep(POLL_SECONDS)
+            while not handle.done():
+                await asyncio.sleep(POLL_SECONDS)
         except asyncio.CancelledError:
             handle.stop() if handle.drives else handle.leave()
             waited = 0.0

@@ -66,7 +66,9 @@ async def circuit_breaker(state: AgentState, runtime: Runtime[RunContext]) -> di
     context, trouble = runtime.context, state.get("trouble") or {}
     stage = str(trouble.get("stage", ""))
     visit = int(state.get("visits", {}).get(stage, 1))
-    answer = await _what_now(stage, trouble, context, f"breaker:{stage}:{visit}")
+    # What the data cannot give no round can mend: the person hears it in one line, and changes the goal.
+    slip = str(_told(trouble).get("code", "")).startswith(("data.", "goal."))
+    answer = STOP if slip else await _what_now(stage, trouble, context, f"breaker:{stage}:{visit}")
     if answer == WITHOUT and stage in OPTIONAL:
         text = f"{stage} did not leave {trouble.get('missing')}; going on without it."
         await context.emit(Warned(stage=stage, code="stage_dropped", text=text), f"breaker:{stage}")
@@ -103,10 +105,15 @@ def _unanswered(why: str) -> dict[str, str]:
     ).to_dict()
 
 
+def _told(trouble: Mapping[str, Any]) -> dict[str, Any]:
+    """The error inside of what the last tool answered."""
+    nested = (trouble.get("error") or {}).get("error")
+    return nested if isinstance(nested, dict) else {}
+
+
 def _why_failed(stage: str, trouble: Mapping[str, Any]) -> dict[str, str]:
-    told = trouble.get("error") or {}
-    nested = told.get("error")
-    if isinstance(nested, dict) and "code" in nested:
+    told, nested = trouble.get("error") or {}, _told(trouble)
+    if "code" in nested:
         return {key: str(nested[key]) for key in ("code", "given", "have", "try")}
     why = told.get("reason") or (nested or {}).get("message") or "it gave up"
     return RunError(

@@ -206,26 +206,6 @@ def test_stop_at_a_gate_restart_the_kernel_and_resume(notebook, market):
     nb.wait_done(2, 10)
 
 
-def test_reload_at_a_gate_and_the_buttons_work_again(notebook, market):
-    nb = notebook(LOAD, GOAL.format(market, "handsB", "logistic regression"), "6 * 7", height=4000)
-    nb.run(0)
-    nb.wait_done(0)
-    nb.run(1)
-    gate(nb)
-    nb.save()
-    nb.reload()
-    nb.wait_idle()  # the kernel answers, though the cell waits
-    nb.run(2)
-    press(gate(nb), ".omc-yes")
-    nb.cell(1).locator(".omc-asking:has(.omc-yes)", has_text="Make these features?").wait_for(timeout=60_000)
-    assert nb.text(2).strip() == ""  # cells queue behind the one that waits
-    nb.interrupt()
-    nb.page.wait_for_timeout(3_000)  # what is sent before the stopped cell has ended is aborted with it, by Jupyter
-    nb.run(2)
-    nb.wait_done(2, 20)
-    assert "42" in nb.text(2)
-
-
 def test_reload_at_a_gate_stop_and_resume(notebook, market):
     nb = notebook(LOAD, GOAL.format(market, "hands8", "logistic regression"), "%agent resume hands8", height=4000)
     nb.run(0)

@@ -219,3 +219,12 @@ async def test_findings_count_each_cut_truncated_and_scrambled():
     (found,) = await find_leaks(Bench(), "prices", bars, _features(bars), cuts, "PT1H")
     assert (found.column, found.of, found.code) == ("centred", 2 * len(cuts), "leak")
     assert found.cuts == found.of, "a centred mean shows at every cut, both ways"
+
+
+async def test_what_the_data_cannot_give_is_told_and_not_asked_about():
+    context = Heard()
+    error = {"code": "data.unknown_coin", "given": "FOO.", "have": "BTC.", "try": "Name one."}
+    trouble = {"stage": "data_retrieval", "missing": "the rows", "error": {"status": "error", "error": error}}
+    update = await nodes.circuit_breaker({"trouble": trouble}, runtime(context))
+    assert update["error"] == error
+    assert context.asked == []
