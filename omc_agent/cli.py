@@ -269,11 +269,19 @@ def _decide(parsed: argparse.Namespace) -> int:
         raise UsageError(
             "usage.flag", given="edit needs the code, or KEY=VALUE.", have="", try_="Give the code with --file FILE."
         )
-    code = Path(parsed.file).read_text() if parsed.file else None
+    code = _edited_code(parsed.file) if parsed.file else None
     decision = decision_of(kind, parsed.value, code=code, rest=parsed.rest)
     done = decide(_store(), parsed.request, decision, f"{user_name()}, command line")
     print(f"{done.line()}; omc-agent resume {done.request['session_id']} goes on, if nobody drives it")
     return 0
+
+
+def _edited_code(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("usage.edit", given=f"{path} cannot be read: {error}.", have="The run still waits.",
+                         try_="Name a file of Python.") from None  # fmt: skip
 
 
 def _export(parsed: argparse.Namespace) -> int:

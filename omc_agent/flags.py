@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import Any
 
 from omc_agent.config import AgentSettings, settings_with
@@ -52,6 +53,20 @@ class Parser(argparse.ArgumentParser):
             have=f"Flags: {', '.join(flags)}." if flags else "",
             try_="%agent help, or omc-agent --help, shows them all.",
         )
+
+
+def words_of_line(line: str) -> list[str]:
+    """The words of a line as a shell reads them; prose with an apostrophe in it is split at its spaces.
+
+    Examples
+    --------
+    >>> words_of_line('say r1 "only momentum"'), words_of_line("reject r1 I don't need it")
+    (['say', 'r1', 'only momentum'], ['reject', 'r1', 'I', "don't", 'need', 'it'])
+    """
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return line.split()
 
 
 def add_setting_flags(parser: argparse.ArgumentParser) -> None:

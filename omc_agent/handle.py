@@ -103,9 +103,10 @@ class Handle:
         def work() -> None:
             try:
                 act()
-            except AgentError as error:
+            except Exception as error:  # nobody awaits a click: what went wrong is told where it was pressed
+                told = error.line() if isinstance(error, AgentError) else f"{type(error).__name__}: {error}"
                 if refused is not None:
-                    refused(error.line())
+                    refused(told)
 
         _clicks.submit(work)
 

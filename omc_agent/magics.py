@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shlex
 import sys
 from importlib.metadata import version
 from typing import Any
@@ -17,7 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from omc_agent.config import AgentSettings
 from omc_agent.errors import RunStopped, UsageError
-from omc_agent.flags import Parser, add_setting_flags, given_settings, settings_from
+from omc_agent.flags import Parser, add_setting_flags, given_settings, settings_from, words_of_line
 from omc_agent.verbs import Verbs, lacks, turn_parser
 
 # Verbs that may drive a run, and so are awaited in the cell.
@@ -56,7 +55,7 @@ class AgentMagics(Magics):
                 have="It turns the whole cell into one that waits without blocking.",
                 try_="Move it up; the run prints its own time.",
             )
-        words = shlex.split(line) or ["help"]
+        words = words_of_line(line) or ["help"]
         if words[0] not in Verbs.names():
             raise UsageError(
                 "usage.flag",
@@ -71,7 +70,7 @@ class AgentMagics(Magics):
         from omc_agent import face
         from omc_agent.transcript import Transcript
 
-        words = shlex.split(self._fill(line))
+        words = words_of_line(self._fill(line))
         if words[:1] == ["edit"]:
             self._verbs()._decide(words[1:], "edit", code=cell)
             return
@@ -110,7 +109,7 @@ class AgentMagics(Magics):
         from omc_agent.transcript import Transcript
         from omc_agent.turning import turn_from
 
-        verb, *words = shlex.split(self._fill(line))
+        verb, *words = words_of_line(self._fill(line))
         there = self._somebody_is_there()
         transcript = Transcript(self.shell, interactive=there, out="agent_run")
         if verb in ("restart", "override"):

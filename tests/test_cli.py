@@ -158,3 +158,10 @@ def test_demo_import_and_doctor(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "isolation" in said
     assert any(title in said for title in tiers.TITLES.values())
+
+
+def test_an_edit_out_of_a_file_that_is_not_there_is_one_line(capsys):
+    assert cli.main(["decide", "r1", "edit", "--file", "no/such/cell.py"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage.edit: no/such/cell.py cannot be read")
+    assert "Traceback" not in said
