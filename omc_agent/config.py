@@ -140,6 +140,7 @@ class Work:
     trials: int = 8
     tuning_rounds: int = 1
     failures: int = 3
+    search_wall: float = 0.0  # seconds after which a search begins no further trial; 0: no limit
 
 
 @dataclass(frozen=True)
@@ -269,7 +270,8 @@ class AgentSettings(Configurable):
 
     def work(self) -> Work:
         """The slice for `agents/` and `graph/`."""
-        return Work(self.max_steps, self.trials, self.tuning_rounds, self.failures)
+        # A search ends by itself before the limit of its cell would take its results away.
+        return Work(self.max_steps, self.trials, self.tuning_rounds, self.failures, round(0.8 * self.wall, 1))
 
     def source(self, frames: dict[str, Any] | None = None) -> Source:
         """The slice for retrieval; a plain name in `db` is looked up in `databases`."""

@@ -42,12 +42,15 @@ class BaseAgent:
         The request that opens the stage.
     prompt : str
         What the stage's agent must know, after the rules of the house.
+    forgives : frozenset of str
+        Tools whose failure is a finding: it does not count against the stage, unless it is repeated as it was.
     """
 
     stage: ClassVar[str]
     title: ClassVar[str]
     task: ClassVar[str]
     prompt: ClassVar[str]
+    forgives: ClassVar[frozenset[str]] = frozenset()
 
     def tools(self) -> Sequence[BaseTool]:
         """The tools that are bound; they also tell the offline model which stage this is."""

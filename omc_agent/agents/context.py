@@ -46,6 +46,7 @@ class Shared(TypedDict, total=False):
     fitted: Annotated[dict[str, Any], merge]
     cells: Annotated[dict[str, Any], merge]
     candidates: Annotated[dict[str, Any], merge]
+    failed: Annotated[dict[str, Any], merge]
     texts: Annotated[dict[str, Any], merge]
     leaks: Annotated[dict[str, Any], merge]
     spent: Annotated[dict[str, Any], merge]

@@ -11,6 +11,7 @@ from langgraph.types import Command
 
 from omc_agent.agents.context import RunContext
 from omc_agent.brief import CLASSIFIERS, REGRESSORS
+from omc_agent.candidate import SIMPLE
 from omc_agent.errors import UsageError
 from omc_agent.overrides import params_for
 
@@ -49,7 +50,7 @@ def decided_params(state: Mapping[str, Any], given: Arguments) -> Arguments:
 
 
 def decided_model(state: Mapping[str, Any], given: Arguments) -> Arguments:
-    """As `decided_params`; an algorithm that the person left out is refused.
+    """As `decided_params`; an algorithm that the person left out is refused, but for the simple ones to compare with.
 
     Raises
     ------
@@ -60,7 +61,8 @@ def decided_model(state: Mapping[str, Any], given: Arguments) -> Arguments:
     fitting = CLASSIFIERS if state["brief"]["task"] == "classification" else REGRESSORS
     wanted = [name for name in overrides.get("models", fitting) if name in fitting] or list(fitting)
     left = [name for name in wanted if name not in overrides.get("avoid_models", ())]
-    if model in fitting and left and model not in left:
+    beside = model in SIMPLE and model not in overrides.get("avoid_models", ())
+    if model in fitting and left and model not in left and not beside:
         raise UsageError(
             "usage.value",
             given=f"The model was {model}, which a person left out.",
@@ -71,18 +73,7 @@ def decided_model(state: Mapping[str, Any], given: Arguments) -> Arguments:
 
 
 def decided_space(state: Mapping[str, Any], given: Arguments) -> Arguments:
-    """The space of a search where the person gave ranges or values for the model.
-
-    The search knows no fixed values, so a value is a choice of one; its first trial, the defaults, is without it.
-    """
-    fixed, ranges = params_for(overrides_of(state), str(given.get("model")))
-    if not fixed and not ranges:
-        return given
-    space = ranges or _default_space(str(given["model"]))
-    return {**given, "space": {**space, **{name: ["choice", value] for name, value in fixed.items()}}}
-
-
-def _default_space(model: str) -> dict[str, Any]:
-    from omc_agent.tools.tuning import SPACES  # with the libraries of a search, so only here
-
-    return {name: list(bound) for name, bound in SPACES.get(model, {}).items()}
+    """Where the person gave them: ranges as the space of a search, values as parameters of every trial."""
+    _, ranges = params_for(overrides_of(state), str(given.get("model")))
+    made = decided_params(state, given)
+    return {**made, "space": ranges} if ranges else made

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain.agents.middleware import AgentMiddleware, AgentState
@@ -223,7 +223,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         steps = sum(isinstance(m, AIMessage) for m in messages)
         if steps >= context.work.max_steps:
             return f"Stopped after {steps} steps (AgentSettings.max_steps)."
-        failed = sum(isinstance(m, ToolMessage) and m.status == "error" for m in messages)
+        failed = _failures(messages, self.agent.forgives)
         if failed >= context.work.failures:
             return f"Stopped after {failed} failed steps (AgentSettings.failures)."
         return None
@@ -234,6 +234,19 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         last = next((m for m in reversed(request.state["messages"]) if isinstance(m, AIMessage)), None)
         cells = [c["id"] for c in last.tool_calls if c["name"] not in HOST_TOOLS] if last is not None else []
         return request.tool_call["id"] in cells[1:]
+
+
+def _failures(messages: Sequence[Any], forgiven: frozenset[str]) -> int:
+    """Failed steps that count: of a tool that is forgiven only those that repeat an earlier one."""
+    calls = {call["id"]: call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls}
+    counted, seen = 0, set()
+    for message in messages:
+        if isinstance(message, ToolMessage) and message.status == "error":
+            call = calls.get(message.tool_call_id)
+            what = json.dumps([call["name"], call["args"]], sort_keys=True, default=str) if call else ""
+            counted += not (call and call["name"] in forgiven and what not in seen)
+            seen.add(what)
+    return counted
 
 
 def taken_up(state: Mapping[str, Any], context: RunContext) -> dict[str, Any]:

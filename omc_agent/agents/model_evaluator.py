@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from langchain.tools import ToolRuntime
@@ -11,11 +11,16 @@ from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.types import Command
 from pydantic import BaseModel, Field
 
+from omc_agent.accepting import SEARCHED, next_step
 from omc_agent.agents.base import BaseAgent, free_code_tool
 from omc_agent.agents.context import RunContext
-from omc_agent.agents.decided import FOLLOW, decided, decided_params
+from omc_agent.agents.decided import FOLLOW, decided, decided_params, overrides_of
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.toolbox import CellTool, Code, answer, cell_key
+from omc_agent.errors import UsageError
+from omc_agent.events import Reason
+from omc_agent.naming import model_name
+from omc_agent.overrides import params_for
 
 
 class _Proposal(BaseModel):
@@ -68,21 +73,32 @@ claims on development rows; nobody has seen the holdout.{FOLLOW}"""
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Candidates, and how many rounds of tuning are left."""
-        used = int(state.get("visits", {}).get("hyperparameter_tuning", 0))
         slim = [{k: v for k, v in c.items() if k != "folds"} for c in state.get("candidates", {}).values()]
-        planned = [step["stage"] for step in state.get("plan", [])]
-        out = "hyperparameter_tuning" in (state.get("dropped") or []) or "hyperparameter_tuning" not in planned
-        left = 0 if planned and out else max(0, context.work.tuning_rounds - used)
-        return {**await super().facts(state, context), "candidates": slim, "rounds_left": left}
+        failed = {name: each["why"] for name, each in (state.get("failed") or {}).items() if each}
+        known = {"candidates": slim, "failed": failed, "rounds_left": _rounds_left(state, context)}
+        return {**await super().facts(state, context), **known}
 
     def values(self, state: StageState) -> dict[str, Any]:
-        """`candidates`, a list."""
-        return {"candidates": list(state.get("candidates", {}).values())}
+        """`candidates`, a list; at its end those that could not be scored, with the reason as `failed`."""
+        metric = state["brief"].get("metric") if state.get("brief") else None
+        failed = [
+            {**each, "metric": metric, "score": None, "failed": each["why"]}
+            for each in (state.get("failed") or {}).values()
+            if each
+        ]
+        return {"candidates": [*state.get("candidates", {}).values(), *failed]}
 
     def missing(self, state: StageState) -> str | None:
         """A proposal."""
         made_now = state.get("proposal", {}).get("visit") == state["entered"]["visit"]
         return None if made_now else "a proposal"
+
+
+def _rounds_left(state: Mapping[str, Any], context: RunContext) -> int:
+    used = int(state.get("visits", {}).get("hyperparameter_tuning", 0))
+    planned = [step["stage"] for step in state.get("plan") or []]
+    out = "hyperparameter_tuning" in (state.get("dropped") or []) or "hyperparameter_tuning" not in planned
+    return 0 if planned and out else max(0, context.work.tuning_rounds - used)
 
 
 class _Evaluate(BaseModel):
@@ -125,7 +141,22 @@ async def _propose_next(
     model: str | None = None,
     why: str = "",
 ) -> Command[Any]:
-    reply = ToolMessage("The proposal is noted.", tool_call_id=runtime.tool_call_id or "")
-    visit = runtime.state["entered"]["visit"]
-    proposal = {"next": next, "model": model, "why": why, "visit": visit}
+    state, context = runtime.state, runtime.context
+    if next == "tune" and model not in SEARCHED:
+        raise UsageError(
+            "usage.value",
+            given=f"The proposal was to tune {model!r}.",
+            have=f"There are spaces to search for {', '.join(SEARCHED)}.",
+            try_="Name one of the scored candidates among these, or propose to select.",
+        )
+    candidates = list(state.get("candidates", {}).values())
+    ranged = [each for each in SEARCHED if params_for(overrides_of(state), each)[1]]
+    rule = next_step(candidates, _rounds_left(state, context), ranged)
+    told = "The proposal is noted."
+    if (rule.next, rule.model) != (next, model if next == "tune" else None):
+        says = f"tune {model_name(rule.model)}" if rule.next == "tune" else "accept what is there"
+        told = f"{told} The rule for tuning or accepting would {says}: {rule.why}"
+        await context.emit(Reason(stage=state["entered"]["stage"], text=told), f"{cell_key(runtime)}:rule")
+    reply = ToolMessage(told, tool_call_id=runtime.tool_call_id or "")
+    proposal = {"next": next, "model": model, "why": why, "visit": state["entered"]["visit"], "rule": rule.to_dict()}
     return Command(update={"proposal": proposal, "messages": [reply]})

@@ -14,7 +14,7 @@ from omc_agent.agents.decided import FOLLOW, decided, decided_model, decided_par
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.toolbox import CellTool
 from omc_agent.brief import CLASSIFIERS, REGRESSORS
-from omc_agent.candidate import Candidate
+from omc_agent.candidate import SIMPLE, Candidate
 from omc_agent.overrides import params_for
 
 NAIVE = ("constant", "last", "reversal", "seasonal")
@@ -25,6 +25,8 @@ def _candidate(outcome: Outcome, name: str, oof: str, **more: Any) -> dict[str, 
     value = outcome.values.get(name)
     if not isinstance(value, dict) or oof not in outcome.frames:
         return {}
+    # What a model is there for is the host's to say, not the child's.
+    value = {**value, "simple": False, "yardstick": False}
     try:
         candidate = Candidate.model_validate({**value, "name": name, "oof": oof, **more})
     except ValidationError:
@@ -33,7 +35,32 @@ def _candidate(outcome: Outcome, name: str, oof: str, **more: Any) -> dict[str, 
 
 
 def _absorb_score(outcome: Outcome, into: list[str], state: dict[str, Any]) -> dict[str, Any]:
-    return _candidate(outcome, into[0], into[1])
+    update = _candidate(outcome, into[0], into[1])
+    for name, found in update.get("candidates", {}).items():
+        found["simple"] = found["model"] in SIMPLE
+        found["yardstick"] = found["simple"] and not found["baseline"] and not _asked(state, found["model"])
+        if (state.get("failed") or {}).get(name):
+            update["failed"] = {name: None}  # it was tried again
+    return update
+
+
+def _asked(state: dict[str, Any], model: str) -> bool:
+    """Whether the person named the model, or named none that fits the task and left the choice open."""
+    brief = state["brief"]
+    fitting = CLASSIFIERS if brief["task"] == "classification" else REGRESSORS
+    named = [name for name in brief.get("models") or [] if name in fitting]
+    return not named or model in named
+
+
+def _lost_score(outcome: Outcome, into: list[str], arguments: dict[str, Any]) -> dict[str, Any]:
+    """A candidate that could not be scored, with its reason; a child that died says nothing about a candidate."""
+    error = outcome.error or {}
+    if outcome.status not in ("error", "timeout", "memory", "output") or error.get("type") == "SandboxError":
+        return {}
+    why = str(error.get("message") or outcome.reason or outcome.status).strip().splitlines()[0][:300]
+    why = why if why.endswith((".", "!")) else f"{why}."
+    kept = {"name": into[0], "model": arguments.get("model"), "params": arguments.get("params") or {}}
+    return {"failed": {into[0]: {**kept, "why": why, "cell": outcome.n}}}
 
 
 def _absorb_search(outcome: Outcome, into: list[str], state: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +79,8 @@ def _folds(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
 
 def _search(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
     # All trials are kept: the luck of the best is estimated from their out-of-fold predictions together.
-    return {**_folds(context, state), "trials": context.work.trials, "keep_trials": True}
+    wall = {"wall": context.work.search_wall} if context.work.search_wall else {}
+    return {**_folds(context, state), "trials": context.work.trials, "keep_trials": True, **wall}
 
 
 def _metric(state: dict[str, Any]) -> str:
@@ -64,10 +92,14 @@ class ModelTrainingAgent(BaseAgent):
 
     stage = "model_training"
     title = "Training"
+    forgives = frozenset({"cross_validate_model"})
     task = "Score the naive rules, then the candidates, by purged walk-forward."
     prompt = f"""\
 Stage: model_training. First score each naive rule ({", ".join(NAIVE)}) with cross_validate_model, then the
-candidates: those the brief names, else all that fit the task and are not avoided. Classification:
+candidates: those the brief names, else all that suit the task and the size of the data and are not avoided: linear
+models and a forest where rows are few or columns many for them, boosted trees where rows are many. Say why for each.
+Always score a linear model and small trees as well (random_forest; with few shallow trees where nobody asked for it):
+they say whether complexity pays. A candidate that fails is reported; go on with the others. Classification:
 {", ".join(CLASSIFIERS)}. Regression: {", ".join(REGRESSORS)}.
 A table without time has only the rule `constant`. Folds and seed are fixed by the run.{FOLLOW}"""
 
@@ -82,6 +114,7 @@ A table without time has only the rule `constant`. Folds and seed are fixed by t
             fixed=_folds,
             absorb=_absorb_score,
             hidden=fixed,
+            lost=_lost_score,
         )
         train = [
             CellTool(f"train_{task}_model", "model", ("model",), fixed=_seed, hidden=seeded)
@@ -95,7 +128,9 @@ A table without time has only the rule `constant`. Folds and seed are fixed by t
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Brief, frames and whether there is time."""
-        return {**await super().facts(state, context), "sealed": state.get("sealed", {})}
+        kinds = list((state.get("market", {}).get("kinds") or {}).values())
+        known = {"sealed": state.get("sealed", {}), "text_columns": kinds.count("class")}
+        return {**await super().facts(state, context), **known}
 
     def missing(self, state: StageState) -> str | None:
         """At least one scored candidate that is no baseline."""
@@ -115,7 +150,8 @@ class TuningAgent(BaseAgent):
     task = "Search hyperparameters of the proposed model."
     prompt = f"""\
 Stage: hyperparameter_tuning. Call tune_hyperparameters once for the model in `proposal`. Every trial is scored on the
-same purged folds; the number of trials is fixed by the run and counts against the claimed score.{FOLLOW}"""
+same purged folds; the number of trials is fixed by the run and counts against the claimed score. Its `gain` compares
+the best trial with the defaults on the same folds: without a gain beyond noise the untuned model is kept.{FOLLOW}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """The search."""
@@ -125,7 +161,8 @@ same purged folds; the number of trials is fixed by the run and counts against t
             ("tuned", "tuned_trials", "tuned_oof"),
             fixed=_search,
             absorb=_absorb_search,
-            hidden=("n_splits", "seed", "metric", "trials", "space", "keep_trials"),
+            hidden=("n_splits", "seed", "metric", "trials", "space", "keep_trials", "wall", "task"),
+            shown="print({0}['gain']['text'], {0}['stopped'])",
         )
         return [decided(search.build(), decided_space)]
 

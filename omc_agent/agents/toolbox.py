@@ -17,7 +17,8 @@ from pydantic import BaseModel, Field, create_model
 
 from omc_agent import tools
 from omc_agent.agents.context import Outcome, RunContext
-from omc_agent.events import CandidateScored
+from omc_agent.events import CandidateScored, Warned
+from omc_agent.naming import model_name
 
 REPLY_CAP = 1_900  # every checkpoint saves all messages, so results in them stay small
 ERROR_CAP = 300
@@ -54,6 +55,8 @@ class CellTool:
     shown : str
         An expression for the last line of the cell, so that person and model see its figures; ``{0}`` stands for the
         first result.
+    lost : callable
+        What a cell that failed adds to the state: ``lost(outcome, into, arguments) -> dict``.
     """
 
     name: str
@@ -63,6 +66,7 @@ class CellTool:
     absorb: Callable[[Outcome, list[str], dict[str, Any]], Update] = lambda outcome, into, state: {}
     hidden: Sequence[str] = field(default_factory=tuple)
     shown: str = ""
+    lost: Callable[[Outcome, list[str], Update], Update] = lambda outcome, into, arguments: {}
 
     def build(self) -> BaseTool:
         """The tool, with a schema made from the function's signature and docstring."""
@@ -83,10 +87,17 @@ class CellTool:
             outcome = await runtime.context.run_cell(
                 code, key=cell_key(runtime), kind=self.kind, into=names, entered=runtime.state["entered"]
             )
-            update = self.absorb(outcome, into, runtime.state) if outcome.ok else {}
+            ok = outcome.ok
+            update = self.absorb(outcome, into, runtime.state) if ok else self.lost(outcome, into, arguments)
             for name, candidate in update.get("candidates", {}).items():
                 event = CandidateScored(stage=runtime.state["entered"]["stage"], candidate=candidate)
                 await runtime.context.emit(event, f"{cell_key(runtime)}:{name}")
+            for name, failure in (update.get("failed") or {}).items():
+                if failure:
+                    text = f"{model_name(name)} could not be scored: {failure['why']} The others go on."
+                    stage = runtime.state["entered"]["stage"]
+                    warned = Warned(stage=stage, code="candidate_failed", text=text, cell=outcome.n)
+                    await runtime.context.emit(warned, f"{cell_key(runtime)}:{name}:failed")
             return answer(outcome, runtime, update)
 
         return StructuredTool.from_function(

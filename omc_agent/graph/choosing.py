@@ -75,7 +75,10 @@ async def _asked(
         options=options_for(models, str(advice["name"])),
         default=str(advice["name"]),
         candidates=[{key: each[key] for key in _SEEN if key in each} for each in candidates.values()],
-        changes={"models": sorted({str(each["model"]) for each in models}), "metric": state["brief"]["metric"]},
+        changes={
+            "models": sorted({str(each["model"]) for each in models if not each.get("yardstick")}),
+            "metric": state["brief"]["metric"],
+        },
     )
     return await context.ask(request, visit.key)
 

@@ -43,7 +43,7 @@ def _changed(facts: Facts, changes: Changes) -> Facts:
     if "brief" not in facts:
         return facts
     brief = {name: changes[name] for name in ("models", "avoid_models", "indicators") if name in changes}
-    lengths = {name: changes[name] for name in ("lags", "windows") if name in changes}
+    lengths = {name: changes[name] for name in ("lags", "windows", "models") if name in changes}
     overrides = {**(facts.get("overrides") or {}), **lengths}
     made = {**facts, "brief": {**facts["brief"], **brief}, "overrides": overrides}
     if changes.get("search") is False:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from omc_agent.accepting import next_step
 from omc_agent.brief import Brief
 from omc_agent.llm.feature_groups import LAGS, WINDOWS
 from omc_agent.llm.followup import as_before
 from omc_agent.llm.grammar import read_goal
-from omc_agent.llm.planning import candidate_models, plan_steps
+from omc_agent.llm.model_choice import Choice, choose_models
+from omc_agent.llm.planning import plan_steps
 from omc_agent.llm.situation import SCORE, Facts, Move, Situation
 from omc_agent.naming import model_name
 from omc_agent.overrides import INDICATORS, params_for
@@ -20,7 +22,6 @@ RULES = {
     "reversal": "Next the rule that reverses the last move.",
     "seasonal": "Next the rule that repeats the value of one day before.",
 }
-TUNABLE = ("xgboost", "gradient_boosting", "logistic_regression", "random_forest", "ridge", "lasso")
 
 
 def _understand(situation: Situation) -> Iterator[Move]:
@@ -141,13 +142,31 @@ def _train(situation: Situation) -> Iterator[Move]:
     for number, rule in enumerate(rules):
         words = "Score the naive rules first: they are what a model has to beat." if number == 0 else RULES[rule]
         yield Move(words, SCORE, {"features": "features", "model": rule, "into": rule})
-    for model in candidate_models(brief):
-        fixed, _ = params_for(_overrides(facts), model)
+    for choice in _choices(facts, brief):
+        fixed, _ = params_for(_overrides(facts), choice.model)
+        params = {**choice.params, **fixed}
         yield Move(
-            f"Score {model_name(model)} on the same folds{_as_decided(fixed)}.",
+            f"Score {model_name(choice.model)} on the same folds{_as_decided(fixed)}: {choice.why}.",
             SCORE,
-            {"features": "features", "model": model, **({"params": fixed} if fixed else {}), "into": model},
+            {
+                "features": "features",
+                "model": choice.model,
+                **({"params": params} if params else {}),
+                "into": choice.model,
+            },
         )
+
+
+def _choices(facts: Facts, brief: Brief) -> list[Choice]:
+    size = (facts.get("frames") or {}).get("features") or {}
+    columns = size.get("columns")
+    return choose_models(
+        brief,
+        size.get("rows"),
+        None if columns is None else len(columns),
+        int(facts.get("text_columns") or 0),
+        exactly="models" in _overrides(facts),
+    )
 
 
 def _as_decided(fixed: dict[str, Any]) -> str:
@@ -160,17 +179,16 @@ def _evaluate(situation: Situation) -> Iterator[Move]:
     lower_is_better = {"mae", "rmse", "brier", "mase"}
     sign = -1 if models[0]["metric"] in lower_is_better else 1
     best = max(models, key=lambda c: (sign * c["score"], c["name"]))
-    yield Move("Put all candidates beside the naive rules, with intervals.", "compare_models", {})
-    ordered = sorted((c for c in models if c["model"] in TUNABLE), key=lambda c: -sign * c["score"])
-    trees = [c for c in ordered if c["model"] in ("xgboost", "gradient_boosting")]
-    ranged = [c for c in ordered if params_for(_overrides(facts), c["model"])[1]]
-    if facts.get("rounds_left") and ordered:
-        model = (ranged or trees or ordered)[0]["model"]
-        yield Move(
-            f"Defaults are rarely the best of {model_name(model)}: search once, in counted trials.",
-            "propose_next",
-            {"next": "tune", "model": model, "why": "one bounded search is left"},
-        )
+    failed = [f"{model_name(name)} could not be scored ({why})" for name, why in (facts.get("failed") or {}).items()]
+    yield Move(
+        " ".join(["Put all candidates beside the naive rules, with intervals.", *(f"{each}." for each in failed)]),
+        "compare_models",
+        {},
+    )
+    ranged = [c["model"] for c in models if params_for(_overrides(facts), c["model"])[1]]
+    step = next_step(facts["candidates"], int(facts.get("rounds_left") or 0), ranged)
+    if step.next == "tune":
+        yield Move(step.why, "propose_next", step.to_dict())
         return
     yield Move(
         f"See what {model_name(best['name'])} gets right and wrong on the last fold.",
@@ -182,7 +200,7 @@ def _evaluate(situation: Situation) -> Iterator[Move]:
         "calculate_feature_importance",
         {"features": "features", "model": best["model"], "params": best["params"] or None},
     )
-    yield Move("Nothing is left to try: choose.", "propose_next", {"next": "select", "why": "no search is left"})
+    yield Move(f"{step.why} So choose.", "propose_next", {"next": "select", "why": step.why})
 
 
 def _tune(situation: Situation) -> Iterator[Move]:

@@ -5,11 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from omc_agent.brief import CLASSIFIERS, REGRESSORS, Brief, PlanStep
+from omc_agent.brief import Brief, PlanStep
+from omc_agent.llm.model_choice import DEFAULT_CLASSIFIERS, DEFAULT_REGRESSORS, choose_models, reasons
+from omc_agent.naming import plain_name
 
-# What is tried when the person names none. Linear first: at these sizes it matches or beats tuned trees.
-DEFAULT_CLASSIFIERS = ("logistic_regression", "random_forest", "gradient_boosting", "xgboost")
-DEFAULT_REGRESSORS = ("ridge", "gradient_boosting", "xgboost")
+__all__ = [
+    "DEFAULT_CLASSIFIERS",
+    "DEFAULT_REGRESSORS",
+    "SECONDS_PER_10K",
+    "candidate_models",
+    "expected_rows",
+    "plan_steps",
+]
+
+_DEVELOPMENT = 0.8  # the rest is sealed
 
 # Seconds a fit on 10,000 rows of 26 columns, one core (benchmarks/RESULTS.md, fit times on real bars).
 SECONDS_PER_10K = {
@@ -44,7 +53,10 @@ def plan_steps(brief: Brief, market: dict[str, Any], work: dict[str, Any]) -> li
         ),
     ]
     if brief.task != "analysis":
-        models = candidate_models(brief)
+        kinds = list((market.get("kinds") or {}).values())
+        size = None if rows is None else int(rows * _DEVELOPMENT)
+        choices = choose_models(brief, size, len(kinds) or None, kinds.count("class"))
+        models = [choice.model for choice in choices]
         minutes = sum(SECONDS_PER_10K[m] for m in models) * (rows or 20_000) / 10_000 * folds * 0.5 / 60
         steps += [
             PlanStep(
@@ -61,7 +73,8 @@ def plan_steps(brief: Brief, market: dict[str, Any], work: dict[str, Any]) -> li
             PlanStep(
                 stage="model_training",
                 title="Training",
-                detail=f"Naive rules, then {', '.join(m.replace('_', ' ') for m in models)}, by purged walk-forward.",
+                detail=f"Naive rules, then {', '.join(plain_name(m) for m in models)}, by purged walk-forward. "
+                + reasons(choices),
                 fits=len(models) * folds,
                 minutes=round(minutes, 2),
             ),
@@ -97,9 +110,5 @@ def expected_rows(brief: Brief, market: dict[str, Any]) -> int | None:
 
 
 def candidate_models(brief: Brief) -> list[str]:
-    """The algorithms to try: those asked for, else the defaults of the task without those to avoid."""
-    fitting = CLASSIFIERS if brief.task == "classification" else REGRESSORS
-    defaults = DEFAULT_CLASSIFIERS if brief.task == "classification" else DEFAULT_REGRESSORS
-    asked: list[str] = [name for name in brief.models if name in fitting]
-    chosen = asked or [name for name in defaults if name not in brief.avoid_models]
-    return chosen or [name for name in fitting if name not in brief.avoid_models] or list(fitting[:1])
+    """The algorithms to try by name, where nothing is known of the size; see `model_choice.choose_models`."""
+    return [choice.model for choice in choose_models(brief)]

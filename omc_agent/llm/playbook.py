@@ -1,7 +1,8 @@
 """What the offline model does next, from the bound tools, the facts and the results so far.
 
 Moves that were made are kept; the first one that a stage still owes is next. A child that died is tried again; any
-other failure ends the stage: fixed rules have no second idea.
+other failure ends the stage, for fixed rules have no second idea; but a candidate that fails is left, and the others
+go on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from omc_agent.llm.listening import listen
 from omc_agent.llm.moves import STAGES
-from omc_agent.llm.situation import Move, Situation, is_lost
+from omc_agent.llm.situation import SCORE, Move, Situation, is_lost
 
 MAX_RETRIES = 2
 
@@ -31,13 +32,18 @@ def next_move(tools: tuple[str, ...], situation: Situation) -> Move:
         return Move("There is no rule for these tools.")
     if again := _once_more(situation.results):
         return again
-    failed = next((r for r in _without_retried(situation.results) if not r["ok"]), None)
+    failed = next((r for r in _without_retried(situation.results) if not r["ok"] and not _left(r)), None)
     if failed is not None:
         return Move(f"{failed['tool']} failed and there is no rule for another way.")
     now, answers = listen(situation, found[1])
-    made = {Move("", r["tool"], r["args"]).what for r in situation.results if r["ok"]}
+    made = {Move("", r["tool"], r["args"]).what for r in situation.results if r["ok"] or _left(r)}
     move = next((move for move in found[2](now) if move.what not in made), Move(""))
     return replace(move, reason=" ".join([*answers, move.reason]).strip())
+
+
+def _left(result: dict[str, Any]) -> bool:
+    """Whether it is a candidate that could not be scored: that says nothing about the others."""
+    return bool(result["tool"] == SCORE and not result["ok"] and not is_lost(result))
 
 
 def _once_more(results: list[dict[str, Any]]) -> Move | None:

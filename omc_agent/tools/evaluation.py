@@ -87,9 +87,9 @@ def compare_models(candidates: Sequence[Candidate], plot: bool = True) -> pd.Dat
 
     Returns
     -------
-    DataFrame (candidates, 9)
-        `name`, `model`, `metric`, `score`, `low`, `high`, `baseline`, `within_noise_of_best`, `params` (JSON
-        text). Candidates without a score come last.
+    DataFrame (candidates, 10)
+        `name`, `model`, `metric`, `score`, `low`, `high`, `baseline`, `within_noise_of_best`, `failed` (why it could
+        not be scored, else empty), `params` (JSON text). Candidates without a score come last.
 
     Raises
     ------
@@ -124,12 +124,13 @@ def compare_models(candidates: Sequence[Candidate], plot: bool = True) -> pd.Dat
     ]
     table = pd.DataFrame(rows)
     table["within_noise_of_best"] = _within_noise(table, metric)
+    table["failed"] = [str(each.get("failed") or "") for each in candidates]
     table["params"] = [json.dumps(dict(each.get("params") or {}), sort_keys=True) for each in candidates]
     table = table.sort_values(
         "score", ascending=not HIGHER_IS_BETTER[metric], kind="stable", na_position="last"
     ).reset_index(drop=True)
     if plot:
-        pictures.draw_candidates(table, metric)
+        pictures.draw_candidates(table[table["failed"] == ""], metric)
     return table
 
 
@@ -139,7 +140,8 @@ def recommend(candidates: Sequence[Candidate]) -> dict[str, Any]:
     Parameters
     ----------
     candidates : list of dict
-        As for `compare_models`. Baselines are there to be beaten and are not recommended.
+        As for `compare_models`. Baselines are there to be beaten and are not recommended, nor are models that are
+        marked ``yardstick``, nor is a tuned model without a real ``gain`` over its untuned sister.
 
     Returns
     -------
@@ -163,7 +165,10 @@ def recommend(candidates: Sequence[Candidate]) -> dict[str, Any]:
     >>> recommend([tree, line])["name"]
     'logit'
     """
-    models = [each for each in candidates if not each.get("baseline")]
+    scored = [each for each in candidates if not each.get("baseline") and each.get("score") is not None]
+    models = [each for each in scored if not each.get("yardstick")] or scored
+    idle = _without_gain(models)
+    models = [each for each in models if each not in idle]
     table = compare_models(models, plot=False)
     near = table[table["within_noise_of_best"]]
     chosen = near.iloc[int(np.argmin([_simplicity(name) for name in near["model"]]))]
@@ -177,9 +182,24 @@ def recommend(candidates: Sequence[Candidate]) -> dict[str, Any]:
         )
     return {
         "name": str(chosen["name"]),
-        "why": why + _against_baselines(candidates, chosen, metric),
+        "why": why
+        + "".join(f" {each['gain']['text']}" for each in idle)
+        + _against_baselines(candidates, chosen, metric),
         "within_noise": len(near) > 1,
     }
+
+
+def _without_gain(models: Sequence[Candidate]) -> list[Candidate]:
+    """Tuned models that are not ahead of the untuned one beyond noise, where that one is a candidate too."""
+    untuned = {each["model"] for each in models if int(each.get("trials") or 1) == 1}
+    return [
+        each
+        for each in models
+        if int(each.get("trials") or 1) > 1
+        and each["model"] in untuned
+        and each.get("gain")
+        and not each["gain"]["real"]
+    ]
 
 
 def _reference(rows: pd.DataFrame, metric: str) -> Any:

@@ -40,3 +40,13 @@ def too_few(count: int, n_splits: int) -> DataError:
         have="Each fold needs rows to learn from, whose labels end before its test block starts.",
         try_="Try a longer span, a shorter horizon or fewer folds.",
     )
+
+
+def too_few_periods(count: int, n_splits: int, calendar: str) -> DataError:
+    """The error for a span that holds fewer periods of the calendar than folds."""
+    return DataError(
+        "data.too_few_rows",
+        given=f"The rows lie in {count} periods of {calendar}, to be cut into {n_splits} folds.",
+        have="Each fold tests one period, and needs rows before it to learn from.",
+        try_="Try a longer span, a shorter period or fewer folds.",
+    )

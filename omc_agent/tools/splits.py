@@ -18,8 +18,9 @@ from sklearn.model_selection import KFold, StratifiedKFold
 
 from omc_agent.errors import DataError
 from omc_agent.tools.bars import epoch_us
+from omc_agent.tools.calendar_blocks import calendar_offset, period_starts
 from omc_agent.tools.sealing import seal, seal_cut
-from omc_agent.tools.split_checks import at_least, span_of, too_few
+from omc_agent.tools.split_checks import at_least, span_of, too_few, too_few_periods
 
 __all__ = ["Folds", "Positions", "TableFolds", "WalkForward", "folds_for", "last_fold", "seal", "seal_cut"]
 
@@ -40,7 +41,8 @@ class WalkForward:
     """Purged walk-forward folds: train on the past, test on the next block of time.
 
     The unique timestamps are cut into ``n_splits + 1`` blocks of nearly equal count. The first is for training
-    only, each other one is tested once. All coins are cut at the same times.
+    only, each other one is tested once. With `calendar` each test block is one period of the calendar, and the last
+    ``n_splits`` of them are tested. All coins are cut at the same times.
 
     Parameters
     ----------
@@ -51,6 +53,10 @@ class WalkForward:
     window : str or timedelta, optional
         Length of a rolling training window, counted back from the start of the test block. Without it the
         window expands: all of the past.
+    calendar : str, optional
+        Length of a test block by its pandas alias, such as ``"1D"``, ``"1W"`` (from Monday) or ``"1MS"`` (months):
+        blocks begin where such a period begins, in UTC. Periods without a row do not count, and the last may be
+        unfinished.
 
     Notes
     -----
@@ -68,11 +74,18 @@ class WalkForward:
     """
 
     def __init__(
-        self, n_splits: int = 5, embargo: str | timedelta = "0h", window: str | timedelta | None = None
+        self,
+        n_splits: int = 5,
+        embargo: str | timedelta = "0h",
+        window: str | timedelta | None = None,
+        calendar: str | None = None,
     ) -> None:
         self.n_splits = at_least("n_splits", n_splits, 1)
         self.embargo = span_of("embargo", embargo)
         self.window = None if window is None else span_of("window", window)
+        self.calendar = calendar
+        if calendar is not None:
+            calendar_offset(calendar)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """The number of folds."""
@@ -97,20 +110,29 @@ class WalkForward:
         DataError
             ``data.no_time`` without the two columns; ``data.too_few_rows`` when a fold has nothing to train on.
         """
-        _need_times(X)
-        time, label_end = epoch_us(X["timestamp"]), _epoch_or_never(X["label_end"])
-        unique = np.unique(time)
-        edges = np.linspace(0, len(unique), self.n_splits + 2).round().astype(int)
-        if (np.diff(edges) < 1).any():
-            raise too_few(len(unique), self.n_splits)
-        for first, last in itertools.pairwise(edges[1:]):
-            start = unique[first]
-            train = (time < start) & (label_end <= start - _us(self.embargo))
+        need_times(X)
+        time, label_end = epoch_us(X["timestamp"]), epoch_or_never(X["label_end"])
+        for start, end in itertools.pairwise(self._edges(np.unique(time))):
+            train = (time < start) & (label_end <= start - to_us(self.embargo))
             if self.window is not None:
-                train &= time >= start - _us(self.window)
+                train &= time >= start - to_us(self.window)
             if not train.any():
+                raise too_few(len(np.unique(time)), self.n_splits)
+            yield np.flatnonzero(train), np.flatnonzero((time >= start) & (time < end))
+
+    def _edges(self, unique: Positions) -> Positions:
+        """Where test blocks begin, and past the last time (n_splits + 1,)."""
+        if self.calendar is not None:
+            periods = period_starts(unique, self.calendar)
+            if len(periods) < self.n_splits:
+                raise too_few_periods(len(periods), self.n_splits, self.calendar)
+            starts = periods[-self.n_splits :]
+        else:
+            places = np.linspace(0, len(unique), self.n_splits + 2).round().astype(int)
+            if (np.diff(places) < 1).any():
                 raise too_few(len(unique), self.n_splits)
-            yield np.flatnonzero(train), np.flatnonzero((time >= start) & (time <= unique[last - 1]))
+            starts = unique[places[1:-1]]
+        return np.append(starts, unique[-1] + 1)
 
 
 class TableFolds:
@@ -200,18 +222,20 @@ def last_fold(
     return rows.iloc[train], rows.iloc[test]
 
 
-def _epoch_or_never(times: pd.Series[Any]) -> Positions:
+def epoch_or_never(times: pd.Series[Any]) -> Positions:
     """Microseconds since the epoch; NaT becomes the end of time, which no purge lets through."""
     known = times.notna().to_numpy()
     never = np.iinfo(np.int64).max
     return np.where(known, epoch_us(times.fillna(pd.Timestamp(0, tz="UTC"))), never)
 
 
-def _us(span: pd.Timedelta) -> int:
+def to_us(span: pd.Timedelta) -> int:
+    """A length of time in whole microseconds."""
     return int(span // pd.Timedelta(1, unit="us"))
 
 
-def _need_times(features: pd.DataFrame) -> None:
+def need_times(features: pd.DataFrame) -> None:
+    """Raise ``data.no_time`` where the columns that a purge needs are not there."""
     missing = [name for name in ("timestamp", "label_end") if name not in features.columns]
     if missing:
         raise DataError(

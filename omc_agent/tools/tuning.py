@@ -1,19 +1,25 @@
-"""Bounded search over parameters, counted in trials: a budget of wall time could not be repeated."""
+"""Bounded search over parameters, counted in trials: a budget of wall time could not be repeated.
+
+Wall time is a kill limit only. Whatever ends a search early, the best trial that was validated whole comes back.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import optuna
 import pandas as pd
 
-from omc_agent.errors import UsageError
-from omc_agent.tools.algorithms import find_algorithm
+from omc_agent.errors import AgentError
+from omc_agent.tools.algorithms import Params, find_algorithm
+from omc_agent.tools.early_stopping import ROUNDS, find_rounds
+from omc_agent.tools.gain import no_gain, tuning_gain
 from omc_agent.tools.metrics import HIGHER_IS_BETTER, metrics_for, task_of
 from omc_agent.tools.modeling import cross_validate_model
+from omc_agent.tools.rungs import climb, rung_frames
+from omc_agent.tools.searching import Search, check_bounds, make_search
+from omc_agent.tools.trials import Log, Tried
 
 Space = Mapping[str, Sequence[Any]]
 
@@ -45,7 +51,6 @@ SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
         "n_estimators": ("int", 40, 200),
     },
 }
-_KINDS = ("int", "float", "log", "choice")
 
 
 def tune_hyperparameters(
@@ -57,8 +62,13 @@ def tune_hyperparameters(
     seed: int = 0,
     space: Space | None = None,
     keep_trials: bool = False,
+    params: Params | None = None,
+    method: str = "tpe",
+    wall: float | None = None,
+    early_stopping: bool = False,
+    task: str | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
-    """Search parameters with a seeded tree-structured Parzen estimator; the first trial is the defaults.
+    """Search parameters in counted, seeded trials; the first trial is the defaults.
 
     Parameters
     ----------
@@ -67,7 +77,7 @@ def tune_hyperparameters(
     model : str
         A name in ``CLASSIFIERS`` or ``REGRESSORS``.
     trials : int
-        How many parameter sets are cross-validated, at least 1. Each costs `n_splits` fits.
+        How many parameter sets are tried, at least 1. Each costs `n_splits` fits.
     metric : str, optional
         What to improve; see `modeling.cross_validate_model`.
     n_splits : int
@@ -79,27 +89,42 @@ def tune_hyperparameters(
         ``("log", low, high)`` or ``("choice", one, other, ...)``.
     keep_trials : bool
         Whether `oof` also holds the prediction of every trial, in columns ``trial_0``, ``trial_1``, ...
+    params : mapping, optional
+        Parameters that are fixed in every trial, the first one too; they are not searched.
+    method : str
+        ``tpe`` (tree-structured Parzen estimator), ``randomized``, ``grid`` (the finest even grid that the trials can
+        walk) or ``halving`` (successive halving over growing shares of the rows).
+    wall : float, optional
+        Seconds after which no further trial begins: a kill limit, not a budget. None: no limit.
+    early_stopping : bool
+        For boosted trees: the last trial is the best one so far with as many rounds as `early_stopping.find_rounds`
+        finds on the training rows (the median over folds).
+    task : str, optional
+        As `modeling.cross_validate_model`; by default read from the target.
 
     Returns
     -------
     best : dict
         The best trial as `modeling.cross_validate_model` scores it, named ``<model> (tuned)``, or as the model
-        when the defaults were best.
+        when the defaults were best. ``gain`` says how far it is ahead of the defaults on the same folds (see
+        `gain.tuning_gain`), ``stopped`` why the search ended early (empty: it did not).
     trials : DataFrame (trials, 4)
-        `trial`, `params` (JSON text), `score`, `fit_seconds`.
+        `trial`, `params` (JSON text), `score` (NaN when the trial failed, or left a halving early), `fit_seconds`.
     oof : DataFrame
         Out-of-fold rows of the best trial. Its score is the best of several: see `rule.trials_lift`.
 
     Raises
     ------
     UsageError
-        ``usage.value`` for an unknown model or metric, fewer trials than one, or a space that cannot be read.
+        ``usage.value`` for an unknown model, metric or method, fewer trials than one, or a space that cannot be read.
     DataError
         As `modeling.cross_validate_model`.
 
     Notes
     -----
-    Bergstra, Bardenet, Bengio and Kegl (2011), NeurIPS 24, as in Optuna. The study lives in memory.
+    TPE: Bergstra, Bardenet, Bengio and Kegl (2011), NeurIPS 24, as in Optuna. Successive halving: Jamieson and
+    Talwalkar (2016), AISTATS 51; see `rungs`. An interrupt (Stop, SIGINT) ends the search as `wall` does, when at
+    least one trial is done.
 
     Examples
     --------
@@ -108,28 +133,48 @@ def tune_hyperparameters(
     >>> len(tried), tried["params"].iloc[0]
     (2, '{}')
     """
-    task = task_of(features)
+    known = {} if task is None else {"task": task}
+    task = task or task_of(features)
     find_algorithm(task, model)
     metric = metric or metrics_for(task)[0]
-    bounds = _checked(model, dict(SPACES[model] if space is None else space), trials)
-    scored: list[dict[str, Any]] = []
-    frames: list[pd.DataFrame] = []
-    study = _study(seed, HIGHER_IS_BETTER.get(metric, True))
-    for number in range(trials):
-        asked = study.ask() if number else None
-        params = {} if asked is None else {name: _suggest(asked, name, bounds[name]) for name in bounds}
-        named = f"{model} (tuned)" if params else model
-        score, oof = cross_validate_model(features, model, params, metric, n_splits, seed, named)
-        if asked is not None:
-            study.tell(asked, score["score"])
-        scored.append(score)
-        frames.append(oof)
-    values = np.array([score["score"] for score in scored])
-    best = int(np.argmax(values if HIGHER_IS_BETTER[metric] else -values))
-    oof = frames[best]
+    higher = HIGHER_IS_BETTER.get(metric, True)
+    fixed = dict(params or {})
+    bounds = check_bounds(model, SPACES[model] if space is None else space, trials)
+    bounds = {name: bound for name, bound in bounds.items() if name not in fixed}
+    rounds = ROUNDS.get(model) if early_stopping and trials > 1 else None
+    rounds = None if rounds in fixed else rounds
+    searched = trials - 1 if rounds is None else max(trials - 2, 0)
+
+    def score_of(rows: pd.DataFrame, chosen: dict[str, Any]) -> Tried:
+        given, name = {**fixed, **chosen}, f"{model} (tuned)" if chosen else model
+        return Tried(*cross_validate_model(rows, model, given, metric, n_splits, seed, name, **known))
+
+    log = Log(higher, wall)
+    try:
+        log.add(score_of(features, {}))
+        search = make_search(method, bounds, searched, seed, higher)
+        if not bounds:
+            pass  # all that could be searched is fixed
+        elif method == "halving":
+            _halve(log, features, search, searched, seed, score_of)
+        else:
+            _walk(log, features, search, searched, score_of)
+        if rounds is not None and not log.late(trials):
+            chosen = {name: value for name, value in log.best.score["params"].items() if name not in fixed}
+            found = find_rounds(features, model, {**fixed, **chosen}, n_splits, seed, task=task)
+            log.attempt(lambda: score_of(features, {**chosen, rounds: int(np.median(found))}), fixed | chosen)
+    except KeyboardInterrupt:
+        if not log.tried:
+            raise
+        log.stopped = (
+            f"Stopped after {len(log.tried)} of {trials} trials by an interrupt; the best of these is given."
+        )
+    best = log.best
+    gain = _gain(log, metric, features, seed)
+    oof = best.oof
     if keep_trials:
-        oof = oof.assign(**{f"trial_{n}": frame["prediction"] for n, frame in enumerate(frames)})
-    return scored[best], _trials_table(scored), oof
+        oof = oof.assign(**{f"trial_{n}": one.oof["prediction"] for n, one in enumerate(log.tried) if len(one.oof)})
+    return {**best.score, "gain": gain, "stopped": log.stopped}, log.table(), oof
 
 
 def trial_frames(oof: pd.DataFrame) -> list[pd.DataFrame]:
@@ -146,58 +191,54 @@ def trial_frames(oof: pd.DataFrame) -> list[pd.DataFrame]:
     return [bare.assign(prediction=oof[name]) for name in names]
 
 
-def _study(seed: int, higher: bool) -> optuna.Study:
-    loud = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=4)
-        return optuna.create_study(direction="maximize" if higher else "minimize", sampler=sampler)
-    finally:
-        optuna.logging.set_verbosity(loud)
+def _walk(
+    log: Log,
+    features: pd.DataFrame,
+    search: Search,
+    count: int,
+    score_of: Callable[[pd.DataFrame, dict[str, Any]], Tried],
+) -> None:
+    """One trial after the other, each on all rows."""
+    for _ in range(count):
+        if log.late(count + 1):
+            return
+        chosen = search.suggest()
+        if chosen is None:
+            return
+        search.tell(log.attempt(lambda chosen=chosen: score_of(features, chosen), chosen))  # type: ignore[misc]
 
 
-def _suggest(trial: optuna.Trial, name: str, bound: Sequence[Any]) -> Any:
-    kind, *rest = bound
-    if kind == "choice":
-        return trial.suggest_categorical(name, rest)
-    if kind == "int":
-        return trial.suggest_int(name, rest[0], rest[1])
-    # Six digits are enough to search with, and make a parameter set that can be read and typed.
-    return float(f"{trial.suggest_float(name, rest[0], rest[1], log=kind == 'log'):.6g}")
+def _halve(
+    log: Log,
+    features: pd.DataFrame,
+    search: Search,
+    count: int,
+    seed: int,
+    score_of: Callable[[pd.DataFrame, dict[str, Any]], Tried],
+) -> None:
+    """All on few rows, the better third on more; only those that reach the top, all rows, have scores to compare."""
+    drawn = [chosen for chosen in iter(search.suggest, None) if chosen is not None]
+
+    def score_on(rows: pd.DataFrame, chosen: dict[str, Any]) -> float:
+        try:
+            return float(score_of(rows, chosen).score["score"])
+        except (AgentError, ValueError):
+            return float("nan")  # too few rows for this rung says nothing against the parameters
+
+    top, left = climb(drawn, rung_frames(features, count, seed), score_on, log.higher, lambda: log.late(count + 1))
+    for chosen in top:
+        if log.late(count + 1):
+            break
+        log.attempt(lambda chosen=chosen: score_of(features, chosen), chosen)  # type: ignore[misc]
+    for chosen in left:
+        log.add(Tried({"params": chosen, "score": float("nan"), "fit_seconds": 0.0}))
 
 
-def _checked(model: str, bounds: dict[str, Sequence[Any]], trials: int) -> dict[str, Sequence[Any]]:
-    if trials < 1 or not bounds:
-        raise UsageError(
-            "usage.value",
-            given=f"trials was {trials}, over {len(bounds)} parameters of {model}.",
-            have="A search needs at least one of each; the first trial is the defaults.",
-            try_="Try trials=8.",
-        )
-    for name, bound in bounds.items():
-        kind = bound[0] if len(bound) else None
-        bad = kind not in _KINDS or (kind == "choice" and len(bound) < 2)
-        if bad or (kind != "choice" and not (len(bound) == 3 and _rises(kind, bound[1], bound[2]))):
-            raise UsageError(
-                "usage.value",
-                given=f"The space of {name} was {tuple(bound)!r}.",
-                have='It is ("int", low, high), ("float", low, high), ("log", low, high) or ("choice", ...).',
-                try_='Try ("int", 2, 6); low is below high, and above zero for "log".',
-            )
-    return bounds
-
-
-def _rises(kind: Any, low: Any, high: Any) -> bool:
-    numbers = all(isinstance(end, int | float) for end in (low, high))
-    return numbers and low < high and (kind != "log" or low > 0)
-
-
-def _trials_table(scored: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "trial": range(len(scored)),
-            "params": [json.dumps(score["params"], sort_keys=True) for score in scored],
-            "score": [score["score"] for score in scored],
-            "fit_seconds": [score["fit_seconds"] for score in scored],
-        }
-    )
+def _gain(log: Log, metric: str, features: pd.DataFrame, seed: int) -> dict[str, Any]:
+    first, best = log.tried[0], log.best
+    if best is first:
+        return no_gain(len(log.tried))
+    horizon = None
+    if "label_end" in features.columns:
+        horizon = pd.Timedelta((features["label_end"] - features["timestamp"]).median())
+    return tuning_gain(first.oof, best.oof, metric, horizon, len(log.tried), seed)

@@ -17,6 +17,7 @@ from omc_agent.brief import Brief
 from omc_agent.config import Source
 from omc_agent.graph.edges import AGENTS
 from omc_agent.graph.state import STAGES
+from omc_agent.llm.moves import NAIVE
 from omc_agent.llm.offline import OfflineChatModel
 
 BY_STAGE = {agent.stage: agent for agent in AGENTS}
@@ -46,9 +47,7 @@ def scored(name, score=0.55, baseline=False):
 def scoring(code, into):
     """A cell that scores answers with its claim; its name says whether it is a rule."""
     frames = {name: {"sha": name, "rows": 4, "columns": ["prediction"]} for name in into[1:]}
-    return Outcome(
-        n=1, status="ok", frames=frames, values={into[0]: scored(into[0], baseline="xgboost" not in into[0])}
-    )
+    return Outcome(n=1, status="ok", frames=frames, values={into[0]: scored(into[0], baseline=into[0] in NAIVE)})
 
 
 def told(code, into):
@@ -138,11 +137,102 @@ async def test_a_class_of_volatility_learns_its_median_in_a_fit_cell_first():
 
 async def test_training_scores_the_rules_first_and_then_the_models_of_the_brief():
     left, world = await walk("model_training", STATE, outcome=scoring)
-    assert list(left["candidates"]) == ["constant", "last", "reversal", "seasonal", "xgboost"]
+    assert list(left["candidates"]) == [
+        "constant", "last", "reversal", "seasonal", "logistic_regression", "random_forest", "xgboost"
+    ]  # fmt: skip
     assert all("metric='roc_auc'" in cell.code and cell.kind == "model" for cell in world.cells)
-    assert world.kinds().count("candidate_scored") == 5
+    assert world.kinds().count("candidate_scored") == 7
     assert left["candidates"]["xgboost"]["oof"] == "xgboost_oof"
     assert left["trouble"] is None
+    flags = {name: (each["simple"], each["yardstick"]) for name, each in left["candidates"].items()}
+    assert flags["xgboost"] == (False, False)
+    assert flags["logistic_regression"] == flags["random_forest"] == (True, True)
+    assert flags["constant"] == (False, False)
+
+
+async def test_a_child_cannot_say_that_its_candidate_is_only_a_yardstick():
+    def boastful(code, into):
+        made = scoring(code, into)
+        return Outcome(n=1, status="ok", frames=made.frames,
+                       values={into[0]: {**made.values[into[0]], "yardstick": True, "simple": True}})  # fmt: skip
+
+    left, _ = await walk("model_training", STATE, outcome=boastful)
+    assert not left["candidates"]["xgboost"]["yardstick"]
+    assert not left["candidates"]["xgboost"]["simple"]
+
+
+def failing(model, **error):
+    def outcome(code, into):
+        if f"model={model!r}" in code:
+            told = {"type": "XGBoostError", "message": "max_depth should be at least 0\nmore", "line": 1, **error}
+            return Outcome(n=9, status="error", error=told)
+        return scoring(code, into)
+
+    return outcome
+
+
+async def test_a_candidate_that_fails_is_told_with_its_reason_and_the_others_go_on():
+    state = {**STATE, "overrides": {"xgboost.max_depth": -5}}
+    left, world = await walk("model_training", state, outcome=failing("xgboost"))
+    assert any("'max_depth': -5" in cell.code for cell in world.cells)
+    assert list(left["candidates"])[4:] == ["logistic_regression", "random_forest"]
+    assert left["trouble"] is None
+    (warned,) = [event for event in world.events if event.kind == "warned"]
+    assert (warned.code, warned.cell) == ("candidate_failed", 9)
+    assert warned.text == "XGBoost could not be scored: max_depth should be at least 0. The others go on."
+    assert left["failed"]["xgboost"]["why"] == "max_depth should be at least 0."
+
+    candidates = {**left["candidates"], **CANDIDATES}
+    after, world = await walk("model_evaluation", {**STATE, "candidates": candidates, "failed": left["failed"]})
+    (start,) = {str(cell.entered["values"]["candidates"][-1]) for cell in world.cells[:1]}
+    assert "max_depth should be at least 0." in start
+    told = " ".join(event.text for event in world.events if event.kind == "reason")
+    assert "XGBoost could not be scored" in told
+    assert after["proposal"]["next"] == "tune"
+
+
+async def test_more_failing_candidates_than_failures_do_not_end_the_stage_and_none_left_is_trouble():
+    brief = {**BRIEF, "models": ["random_forest", "gradient_boosting", "xgboost"], "avoid_models": []}
+
+    def only_linear(code, into):
+        bad = any(f"model='{name}'" in code for name in brief["models"])
+        return failing("xgboost")("model='xgboost'", into) if bad else scoring(code, into)
+
+    left, _ = await walk("model_training", {**STATE, "brief": brief}, outcome=only_linear)
+    assert len([each for each in left["failed"].values() if each]) == 3
+    assert "logistic_regression" in left["candidates"]
+    assert left["trouble"] is None
+
+    def nothing(code, into):
+        return Outcome(n=1, status="error", error={"type": "DataError", "message": "no row", "line": 1})
+
+    left, _ = await walk("model_training", STATE, outcome=nothing)
+    assert left["trouble"]["missing"] == "a scored candidate"
+
+
+async def test_a_candidate_that_was_tried_again_is_no_failure_any_more():
+    state = {**STATE, "failed": {"xgboost": {"name": "xgboost", "why": "no."}}}
+    left, _ = await walk("model_training", state, outcome=scoring)
+    assert left["failed"] == {"xgboost": None}
+
+
+async def test_a_proposal_is_shown_beside_what_the_rule_says():
+    state = {**STATE, "candidates": CANDIDATES}
+    other = ScriptedChatModel(
+        script=in_turn(("On.", [{"name": "propose_next", "args": {"next": "select", "why": "good enough"}}]))
+    )
+    left, world = await walk("model_evaluation", state, model=other)
+    assert left["proposal"]["next"] == "select"
+    assert left["proposal"]["rule"]["next"] == "tune"
+    assert any("The rule for tuning or accepting would tune XGBoost" in getattr(e, "text", "") for e in world.events)
+    odd = ScriptedChatModel(
+        script=in_turn(
+            ("On.", [{"name": "propose_next", "args": {"next": "tune", "model": "linear", "why": "why not"}}])
+        )
+    )
+    left, world = await walk("model_evaluation", state, model=odd)
+    assert left["trouble"]["missing"] == "a proposal"
+    assert any("spaces to search" in event.text for event in world.events if event.kind == "observe")
 
 
 CANDIDATES = {c["name"]: c for c in (scored("xgboost"), scored("last", 0.5, baseline=True))}

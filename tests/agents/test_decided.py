@@ -83,7 +83,8 @@ async def test_a_range_is_what_the_search_looks_at():
     state = {**overridden(**{"xgboost.max_depth": [2, 4], "xgboost.subsample": 0.5}), "frames": FRAMES}
     _, world = await walk("hyperparameter_tuning", {**state, "proposal": {"model": "xgboost"}})
     code = " ".join(world.cells[0].code.split())
-    assert "space={'max_depth': ['int', 2, 4], 'subsample': ['choice', 0.5]}" in code
+    assert "space={'max_depth': ['int', 2, 4]}" in code
+    assert "params={'subsample': 0.5}" in code
 
 
 async def test_a_search_that_the_defaults_won_is_no_candidate_where_a_value_is_decided():
@@ -102,10 +103,17 @@ async def test_a_search_that_the_defaults_won_is_no_candidate_where_a_value_is_d
     assert list(left["candidates"]) == ["xgboost_tuned"]
 
 
-def test_a_value_alone_narrows_the_space_of_the_tool():
+def test_a_value_alone_is_fixed_in_every_trial_the_first_too():
     made = decided_space({"overrides": {"xgboost.max_depth": 4}}, {"model": "xgboost"})
-    assert made["space"]["max_depth"] == ["choice", 4]
-    assert "learning_rate" in made["space"]
+    assert made == {"model": "xgboost", "params": {"max_depth": 4}}
+
+
+def test_simple_models_stand_beside_what_a_person_decided_on_unless_they_rule_them_out():
+    state = {"brief": Brief().model_dump(), "overrides": {"models": ["xgboost"]}}
+    assert decided_model(state, {"model": "logistic_regression"}) == {"model": "logistic_regression"}
+    with pytest.raises(UsageError):
+        decided_model({**state, "overrides": {**state["overrides"], "avoid_models": ["random_forest"]}},
+                      {"model": "random_forest"})  # fmt: skip
 
 
 def test_nothing_is_changed_where_nothing_was_decided():

@@ -108,3 +108,32 @@ def test_real_candidates_go_through():
     rows = [cross_validate_model(frame, model, n_splits=3)[0] for model in ("constant", "logistic_regression")]
     assert compare_models(rows)["baseline"].sum() == 1
     assert recommend(rows)["name"] == "logistic_regression"
+
+
+def test_a_candidate_that_failed_is_listed_last_with_its_reason_and_not_drawn():
+    rows = [
+        candidate("a", score=0.56),
+        candidate("bad") | {"score": None, "low": None, "high": None, "failed": "no."},
+    ]
+    found = compare_models(rows)
+    assert found["failed"].tolist() == ["", "no."]
+    assert len(plt.gcf().axes[0].get_yticklabels()) == 1
+    assert recommend(rows)["name"] == "a"
+
+
+def test_a_search_without_a_real_gain_keeps_the_untuned_model_and_says_so():
+    untuned = candidate("xgboost", score=0.550, trials=1)
+    gain = {"real": False, "text": "No gain beyond noise, so the untuned model is kept."}
+    tuned = candidate("xgboost_tuned", score=0.556, trials=8, gain=gain)
+    found = recommend([untuned, tuned])
+    assert found["name"] == "xgboost"
+    assert "so the untuned model is kept" in found["why"]
+    real = recommend([untuned, tuned | {"gain": {"real": True, "text": ""}}])
+    assert real["name"] == "xgboost_tuned"
+    assert recommend([tuned])["name"] == "xgboost_tuned"
+
+
+def test_a_yardstick_is_compared_and_not_recommended():
+    asked, beside = candidate("xgboost"), candidate("line", "logistic_regression", score=0.9, yardstick=True)
+    assert recommend([asked, beside])["name"] == "xgboost"
+    assert len(compare_models([asked, beside], plot=False)) == 2

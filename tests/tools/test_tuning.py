@@ -77,9 +77,125 @@ def test_tables_are_tuned_too():
         {"space": {"C": ("sometimes", 1, 2)}},
         {"space": {"no_such": ("float", 1.0, 2.0)}},
         {"metric": "mae"},
+        {"method": "annealing"},
     ],
 )
 def test_slips_are_named(slip):
     with pytest.raises(UsageError) as caught:
         tune_hyperparameters(direction(bars=300), **({"model": "logistic_regression", "n_splits": 2} | slip))
     assert caught.value.code == "usage.value"
+
+
+@pytest.mark.parametrize("method", ["grid", "randomized", "halving", "tpe"])
+def test_each_method_keeps_its_budget_of_trials_and_can_be_repeated(method):
+    frame = direction(bars=900, signal=0.4)
+    runs = [
+        tune_hyperparameters(frame, "logistic_regression", trials=6, n_splits=2, method=method, seed=3)
+        for _ in range(2)
+    ]
+    (best, trials, _), (_, again, _) = runs
+    assert len(trials) == 6
+    assert trials["params"].iloc[0] == "{}"
+    assert trials.drop(columns="fit_seconds").equals(again.drop(columns="fit_seconds"))
+    assert best["score"] == trials["score"].max()
+    assert best["stopped"] == ""
+
+
+def test_a_grid_is_walked_evenly():
+    _, trials, _ = tune_hyperparameters(
+        direction(bars=400), "logistic_regression", trials=4, n_splits=2, method="grid", space={"C": ("log", 0.01, 1)}
+    )
+    assert [json.loads(text) for text in trials["params"]] == [{}, {"C": 0.01}, {"C": 0.1}, {"C": 1.0}]
+
+
+def test_halving_scores_only_what_reached_all_rows():
+    frame = direction(bars=3600, signal=0.4)
+    best, trials, oof = tune_hyperparameters(
+        frame, "logistic_regression", trials=10, n_splits=2, method="halving", keep_trials=True
+    )
+    # Nine are drawn: three reach a third of the rows, one reaches all of them, beside the defaults.
+    assert trials["score"].notna().sum() == 2
+    assert len(trial_frames(oof)) == 2
+    again, _ = cross_validate_model(frame, "logistic_regression", best["params"], n_splits=2)
+    assert again["score"] == best["score"]
+
+
+def test_what_a_person_fixed_holds_in_every_trial_and_is_not_searched():
+    best, trials, _ = tune_hyperparameters(
+        direction(bars=500), "xgboost", trials=3, n_splits=2, space=SMALL, params={"max_depth": 2}
+    )
+    assert trials["params"].iloc[0] == '{"max_depth": 2}'
+    assert all(json.loads(text)["max_depth"] == 2 for text in trials["params"])
+    assert best["params"]["max_depth"] == 2
+    only, trials, _ = tune_hyperparameters(
+        direction(bars=500), "xgboost", trials=3, n_splits=2, params={"max_depth": 2, "n_estimators": 5},
+        space=SMALL,
+    )  # fmt: skip
+    assert len(trials) == 1
+    assert only["name"] == "xgboost"
+
+
+def test_wall_time_ends_a_search_but_never_its_first_trial():
+    best, trials, _ = tune_hyperparameters(direction(bars=500), "logistic_regression", trials=9, n_splits=2, wall=0.0)
+    assert len(trials) == 1
+    assert best["params"] == {}
+    assert "1 of 9 trials" in best["stopped"]
+    assert "0 s passed" in best["stopped"]
+
+
+def test_an_interrupt_gives_the_best_so_far_and_before_the_first_trial_nothing(monkeypatch):
+    from omc_agent.tools import tuning
+
+    def interrupted_at(number):
+        seen = []
+
+        def score(*args, **more):
+            seen.append(args)
+            if len(seen) == number:
+                raise KeyboardInterrupt
+            return cross_validate_model(*args, **more)
+
+        return score
+
+    monkeypatch.setattr(tuning, "cross_validate_model", interrupted_at(3))
+    best, trials, oof = tune_hyperparameters(direction(bars=500), "logistic_regression", trials=6, n_splits=2)
+    assert len(trials) == 2
+    assert best["score"] == trials["score"].max()
+    assert len(oof) == best["rows"]
+    assert "2 of 6 trials by an interrupt" in best["stopped"]
+    monkeypatch.setattr(tuning, "cross_validate_model", interrupted_at(1))
+    with pytest.raises(KeyboardInterrupt):
+        tune_hyperparameters(direction(bars=500), "logistic_regression", trials=6, n_splits=2)
+
+
+def test_a_trial_that_fails_is_a_trial_without_a_score_and_the_others_go_on():
+    space = {"max_depth": ("choice", -5, 2)}
+    best, trials, _ = tune_hyperparameters(
+        direction(bars=400), "xgboost", trials=3, n_splits=2, space=space, method="grid"
+    )
+    assert trials["score"].isna().tolist() == [False, True, False]
+    assert best["score"] == trials["score"].max()
+
+
+def test_rounds_are_found_last_and_are_a_trial_that_can_be_had_again():
+    frame = direction(bars=900, signal=0.6)
+    best, trials, _ = tune_hyperparameters(
+        frame, "xgboost", trials=3, n_splits=2, space={"max_depth": ("int", 2, 3)}, early_stopping=True
+    )
+    assert len(trials) == 3
+    last = json.loads(trials["params"].iloc[-1])
+    assert 1 <= last["n_estimators"] <= 300
+    again, _ = cross_validate_model(frame, "xgboost", last, n_splits=2)
+    assert again["score"] == trials["score"].iloc[-1]
+    assert best["score"] == trials["score"].max()
+    _, fixed, _ = tune_hyperparameters(
+        frame, "xgboost", trials=2, n_splits=2, params={"n_estimators": 7}, early_stopping=True
+    )
+    assert all(json.loads(text)["n_estimators"] == 7 for text in fixed["params"])
+
+
+def test_on_noise_the_search_says_that_it_gained_nothing():
+    best, _, _ = tune_hyperparameters(direction(bars=1500, seed=5), "logistic_regression", trials=4, n_splits=3)
+    assert best["gain"]["real"] is False
+    assert "No gain" in best["gain"]["text"]
+    assert "untuned model is kept" in best["gain"]["text"]
