@@ -207,6 +207,8 @@ def _plan(parsed: argparse.Namespace) -> int:
             print(f"{name:<12} {value if isinstance(value, (str, float)) else ', '.join(map(str, value))}")
     for number, step in enumerate(result.plan, start=1):
         print(f"{number:>2}. {step['title']:<11} {step['detail']}")
+    if note := result.texts.get("span"):
+        print(note)
     return 0
 
 

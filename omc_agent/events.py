@@ -87,9 +87,10 @@ class BriefRead(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanMade(Event):
-    """The plan; each step holds the fields of :class:`omc_agent.brief.PlanStep`."""
+    """The plan; each step holds the fields of :class:`omc_agent.brief.PlanStep`. `note` is what the span can show."""
 
     steps: list[dict[str, Any]]
+    note: str = ""
 
     def line(self) -> str:
         return " > ".join(str(step["title"]) for step in self.steps)
@@ -311,11 +312,12 @@ class ChoiceMade(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictCalled(Event):
-    """The verdict (keys as in the contract) and the sentences that say it."""
+    """The verdict (keys as in the contract), the sentences that say it, and in `details` what describes it."""
 
     verdict: dict[str, Any]
     headline: str
     sentence: str
+    details: dict[str, Any] = field(default_factory=dict)
     role: ClassVar[str] = "host"
 
     def line(self) -> str:

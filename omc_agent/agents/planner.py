@@ -18,6 +18,7 @@ from omc_agent.agents.toolbox import cell_key
 from omc_agent.brief import Brief, PlanStep
 from omc_agent.events import BriefRead, PlanMade, Progressed
 from omc_agent.request import ClarificationQuestion
+from omc_agent.tools.power import what_span_shows
 
 
 class _BriefArguments(Brief):
@@ -120,9 +121,12 @@ will be done and why, and its effect: rows read, columns made, models fitted (fo
 
 
 async def _submit_plan(runtime: ToolRuntime[RunContext, Any], **given: Any) -> Command[Any]:
-    steps = [step.model_dump() for step in _PlanArguments.model_validate(given).steps]
-    await runtime.context.emit(PlanMade(stage="planning", steps=steps), f"{cell_key(runtime)}:plan")
+    steps, context = [step.model_dump() for step in _PlanArguments.model_validate(given).steps], runtime.context
+    # What the span can show is the host's arithmetic, not the model's opinion.
+    brief = Brief.model_validate(runtime.state.get("brief", {}))
+    note = what_span_shows(brief, await context.describe(), context.trust.holdout)
+    await context.emit(PlanMade(stage="planning", steps=steps, note=note), f"{cell_key(runtime)}:plan")
     progress = Progressed(stage="planning", done=0, total=len(steps), text="plan made")
-    await runtime.context.emit(progress, f"{cell_key(runtime)}:progress")
+    await context.emit(progress, f"{cell_key(runtime)}:progress")
     reply = ToolMessage("The plan is noted.", tool_call_id=runtime.tool_call_id or "")
-    return Command(update={"plan": steps, "messages": [reply]})
+    return Command(update={"plan": steps, "texts": {"span": note}, "messages": [reply]})

@@ -25,7 +25,7 @@ from omc_agent.graph.visit import Visit, visiting
 from omc_agent.naming import model_name
 from omc_agent.tools import leakage
 from omc_agent.tools.analysis import clean_data
-from omc_agent.tools.rule import freeze_rule
+from omc_agent.tools.rule import ALPHA_SHRINKS, freeze_rule
 from omc_agent.tools.table_features import prepare_table
 from omc_agent.tools.targets import fit_median_volatility, make_target
 from omc_agent.tools.tuning import trial_frames
@@ -106,7 +106,8 @@ def _frozen(case: Case) -> dict[str, Any]:
         "features": state["frames"]["features"]["sha"],
         "seed": seed,
         "brief": state["brief"],
-        "rule": {"reference": rule.reference, "delta": rule.delta},
+        # The level is known when the openings are counted; how it shrinks is fixed here.
+        "rule": {**rule.to_dict(), "shrinks": ALPHA_SHRINKS},
     }
     digest = hashlib.sha256(json.dumps(frozen, sort_keys=True).encode()).hexdigest()
     return {**frozen, "sha256": digest}

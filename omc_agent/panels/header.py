@@ -59,6 +59,7 @@ class HeaderCard:
     def _notes(self) -> str:
         started, isolation = self.story.started, self.story.isolation
         notes = [started.model_note if started is not None else "", isolation.note if isolation is not None else ""]
+        notes.append(self.story.span_note)
         return " ".join(note for note in notes if note)
 
 

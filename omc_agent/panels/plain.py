@@ -103,6 +103,8 @@ class PlainPanel:
     def _on_plan_made(self, event: Any) -> None:
         titles = [str(s.get("title") or self.story.record(str(s.get("stage", ""))).title) for s in event.steps]
         self._say(f"Plan: {' > '.join(titles)}")
+        if event.note:
+            self._say(event.note)
 
     def _on_stage_started(self, event: StageStarted) -> None:
         title = self.story.record(event.stage).title

@@ -45,6 +45,7 @@ class Story:
     isolation: IsolationKnown | None = None
     brief: BriefRead | None = None
     plan: list[dict[str, Any]] = field(default_factory=list)
+    span_note: str = ""
     sealed: HoldoutSealed | None = None
     stages: dict[str, StageRecord] = field(default_factory=dict)
     current: str = ""
@@ -169,7 +170,7 @@ class Story:
         self.brief = event
 
     def _on_plan_made(self, event: PlanMade) -> None:
-        self.plan = event.steps
+        self.plan, self.span_note = event.steps, event.note
 
     def _on_isolation_known(self, event: IsolationKnown) -> None:
         self.isolation = event

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from omc_agent.tools.bootstrap import Interval, block_interval, horizon_bars, mean_by_time
 from omc_agent.tools.rule import DecisionRule, brier, compare, naive_predictions
 
 
@@ -22,7 +23,11 @@ def failed_conditions(
     failed = []
     past = development[development["target"].notna() & development["prediction"].notna()]
     naive = naive_predictions(past, rule.task, rule.base, span_of(rule))
-    if not all(compare(past, past["prediction"], naive[name], rule.task).score > 0 for name in naive.columns):
+    ahead = [compare(past, past["prediction"], naive[name], rule.task).score for name in naive.columns]
+    # A rule that cannot be compared beats nobody, here as on the sealed rows; the constant always can.
+    if not all(
+        score > 0 or (math.isnan(score) and name != "constant") for name, score in zip(naive, ahead, strict=True)
+    ):
         failed.append("development")
     if not all(beats.values()):
         failed.append("naive")
@@ -39,6 +44,37 @@ def at_least_as_good(rows: pd.DataFrame, other: pd.Series[Any], task: str) -> bo
     found = compare(rows, rows["prediction"], other, task).score
     # A rule that says something only where one class occurs cannot be compared, and beats nobody.
     return bool(math.isnan(found) or found >= 0)
+
+
+def paired(
+    rows: pd.DataFrame, one: pd.Series[Any], other: pd.Series[Any], rule: DecisionRule, seed: int = 0
+) -> Interval:
+    """How much better `one` predicts than `other`, on the same rows, with the interval of the rule.
+
+    Parameters
+    ----------
+    rows : DataFrame (n, ...)
+        `target`, and `timestamp` where there is time.
+    one, other : Series (n,)
+        Predictions in the order of `rows`.
+    rule : DecisionRule
+        Task, horizon and level.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    Interval
+        Of the difference, positive when `one` is better.
+
+    Raises
+    ------
+    DataError
+        ``data.too_few_rows`` for fewer than two rows (times) on which both say something.
+    """
+    times = rows["timestamp"] if "timestamp" in rows.columns else None
+    series = mean_by_time(compare(rows, one, other, rule.task).values, times)
+    return block_interval(series, horizon_bars(times, span_of(rule)), rule.alpha, seed=seed)
 
 
 def refusal(rows: pd.DataFrame, said: pd.DataFrame, rule: DecisionRule) -> str:

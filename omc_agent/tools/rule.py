@@ -29,6 +29,8 @@ from omc_agent.tools.naive import naive_rules, naive_score
 from omc_agent.tools.targets import parse_horizon
 
 ALPHA = 0.025
+# Three outcomes are seen at each opening, so the next one's level is a third.
+ALPHA_SHRINKS = 3
 DELTA_AUC, DELTA_CLOSE, DELTA_SKILL = 0.05, 0.02, 0.02
 # From this reference AUC on, five points more would be asking for the impossible.
 PERSISTENT_AUC = 0.70
@@ -144,7 +146,7 @@ def freeze_rule(
         metric="mae_skill" if task == "regression" else "roc_auc",
         reference=reference,
         base=base,
-        alpha=ALPHA / 3 ** (opened - 1),
+        alpha=ALPHA / ALPHA_SHRINKS ** (opened - 1),
         delta=DELTA_SKILL if task == "regression" else close,
         horizon=None if span is None else span.isoformat(),
     )

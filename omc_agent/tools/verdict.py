@@ -15,15 +15,14 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from omc_agent.tools.bars import epoch_us
-from omc_agent.tools.bootstrap import Interval, block_interval, horizon_bars, mean_by_time
-from omc_agent.tools.conditions import at_least_as_good, failed_conditions, refusal, span_of
+from omc_agent.tools.bootstrap import Interval
+from omc_agent.tools.conditions import at_least_as_good, failed_conditions, paired, refusal, span_of
 from omc_agent.tools.metrics import score_rows
+from omc_agent.tools.power import standard_errors
 from omc_agent.tools.rule import DecisionRule, compare, freeze_rule, naive_predictions, trials_lift
 from omc_agent.tools.verdict_words import explain
 
 __all__ = ["Verdict", "call_verdict", "explain"]
-# z(0.975) + z(0.8): an edge of so many standard errors is found four times in five.
-_POWER = 2.8
 _MICROSECONDS_A_DAY = 86_400_000_000
 
 
@@ -48,14 +47,14 @@ class Verdict(BaseModel):
         L0, the block length that the dependence asks for, in rows (times, for several coins), and how many
         whole ones the holdout holds. Below 20 the call is ``inconclusive``.
     smallest_edge : float
-        The edge that this holdout would find four times in five: 2.8 standard errors.
+        The edge that this holdout would find four times in five at `alpha`: 2.8 standard errors at the first opening.
     claimed, claimed_deflated : float
         Walk-forward score of the candidate; and less the luck of the best of all trials.
     trials, opened : int
         Candidates tried on development; openings of these rows, this one included.
     beats : dict
-        Whether the candidate's sealed score is at least that of each naive rule (points), and above that of
-        the simple model where one was given.
+        Whether the candidate's sealed score is at least that of each naive rule (points), and beyond that of
+        the simple model by more than noise, where one was given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -183,27 +182,25 @@ def _decide(
 ) -> Verdict:
     shared = said[rule.reference].notna()
     rows, said = rows[shared], said[shared]
-    edge = compare(rows, rows["prediction"], said[rule.reference], rule.task)
     times = rows["timestamp"] if "timestamp" in rows.columns else None
-    series = mean_by_time(edge.values, times)
-    interval = block_interval(series, horizon_bars(times, span_of(rule)), rule.alpha, seed=seed)
+    interval = paired(rows, rows["prediction"], said[rule.reference], rule, seed)
     beats = {name: at_least_as_good(rows, said[name], rule.task) for name in said.columns}
     failed = failed_conditions(rows, said, development, rule, beats)
     call, reason = _call(interval, rule, failed, times)
     # A choice that is the simple model itself has no second line to be measured against.
     if "simple" in rows.columns and rows["simple"].notna().any() and not _same(rows):
-        beats["simple_model"] = compare(rows, rows["prediction"], rows["simple"], rule.task).score > 0
+        beats["simple_model"] = paired(rows, rows["prediction"], rows["simple"], rule, seed).low > 0
     reference_score = 0.0 if rule.task == "regression" else _auc(rows["target"], said[rule.reference])
     return Verdict(
         call=call,
         reason=reason,
-        score=reference_score + edge.score,
+        score=reference_score + interval.mean,
         reference_score=reference_score,
         low=interval.low,
         high=interval.high,
         block=interval.wanted_block,
         blocks=interval.n // interval.wanted_block,
-        smallest_edge=_POWER * interval.se,
+        smallest_edge=standard_errors(rule.alpha) * interval.se,
         beats=beats,
         **known,
     )
@@ -229,7 +226,7 @@ def _call(
         return "no_edge", "ruled_out"
     if interval.low > 0:
         return "inconclusive", f"{failed[0]}: {', '.join(failed)}"
-    needs = _amount(math.ceil(interval.n * (_POWER * interval.se / rule.delta) ** 2), times)
+    needs = _amount(math.ceil(interval.n * (standard_errors(rule.alpha) * interval.se / rule.delta) ** 2), times)
     have = _amount(interval.n, times)
     return (
         "inconclusive",

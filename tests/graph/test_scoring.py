@@ -138,7 +138,11 @@ async def test_what_is_frozen_names_choice_features_rule_and_has_a_fingerprint(c
     assert frozen["choice"] == {key: case.state["choice"][key] for key in ("name", "model", "params")}
     assert frozen["features"] == "features"
     assert frozen["brief"] == BRIEF
-    assert frozen["rule"] == {"reference": update["verdict"]["reference"], "delta": update["verdict"]["delta"]}
+    rule, verdict = frozen["rule"], update["verdict"]
+    for name in ("metric", "reference", "alpha", "delta"):
+        assert rule[name] == verdict[name], name
+    assert rule["shrinks"] == 3
+    assert "5 horizons" in rule["blocks"]
     assert len(frozen["sha256"]) == 64
 
 
