@@ -84,12 +84,17 @@ def _add_run_verbs(verbs: Any) -> None:
         each = turn_parser(name, _add(verbs, name, _restart, about))
         each.set_defaults(is_override=name == "override")
         each.add_argument("--json", action="store_true", help="print one JSON object on stdout")
-    each = _add(verbs, "export", _export, "write a run as .ipynb, .py or .json")
+    each = _add(verbs, "export", _export, "write a run as a notebook or script without an agent, or as .json")
     each.add_argument("id")
     each.add_argument("path")
+    each = _add(verbs, "verify", _verify, "replay a run, and say what comes out otherwise")
+    each.add_argument("id")
+    each.add_argument("--db", default="", metavar="URL|NAME", help="where the run kept a URL without its password")
+    each.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     each = _add(verbs, "predict", _predict, "predict rows of a parquet or csv file with the scored model")
     each.add_argument("id")
     each.add_argument("file")
+    each.add_argument("--out", default=None, metavar="FILE", help="a .csv to write; else JSON lines on stdout")
 
 
 def _add_data_verbs(verbs: Any) -> None:
@@ -291,19 +296,30 @@ def _export(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _predict(parsed: argparse.Namespace) -> int:
-    from omc_agent.tools.importing import read_bars
+def _verify(parsed: argparse.Namespace) -> int:
+    found = _result(parsed.id, db=parsed.db).verify()
+    print(json.dumps(found.to_dict()) if parsed.json else "\n".join(found.lines()))
+    return 0 if found.same else 1
 
-    predictions = _result(parsed.id).predict(read_bars(parsed.file))
-    predictions.to_csv(sys.stdout)
+
+def _predict(parsed: argparse.Namespace) -> int:
+    """Bars and tables alike: the result says which they have to be."""
+    from omc_agent.tools.bar_files import read_file
+
+    made = _result(parsed.id).predict(read_file(Path(parsed.file)))
+    if parsed.out:
+        made.to_csv(parsed.out, index=False)
+    else:
+        made.to_json(sys.stdout, orient="records", lines=True, date_format="iso", double_precision=15)
+    print("\n".join(made.attrs["lines"]), file=sys.stderr)
     return 0
 
 
-def _result(run_id: str) -> Any:
-    from omc_agent.config import AgentSettings
+def _result(run_id: str, **values: Any) -> Any:
+    from omc_agent.config import settings_with
     from omc_agent.result import RunResult
 
-    return RunResult(_store(), run_id, AgentSettings())
+    return RunResult(_store(), run_id, settings_with(None, **values))
 
 
 def _demo(parsed: argparse.Namespace) -> int:

@@ -169,7 +169,9 @@ class AgentMagics(Magics):
     def _verbs(self) -> Verbs:
         shell = self.shell
         assert shell is not None
-        return Verbs(self.settings, lambda text: shell.set_next_input(text))
+        return Verbs(
+            self.settings, lambda text: shell.set_next_input(text), frame=self._frame, bind=self.names.__setitem__
+        )
 
     def _frame(self, name: str) -> Any:
         import pandas as pd
@@ -179,7 +181,7 @@ class AgentMagics(Magics):
             frames = [key for key, value in self.names.items() if isinstance(value, pd.DataFrame)]
             raise UsageError(
                 "usage.value",
-                given=f"-d {name} is not a DataFrame of this notebook.",
+                given=f"{name} is not a DataFrame of this notebook.",
                 have=f"DataFrames here: {', '.join(k for k in frames if not k.startswith('_')) or 'none'}.",
                 try_="Name one of them.",
             )

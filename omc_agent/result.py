@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,16 @@ from typing import Any
 import pandas as pd
 
 from omc_agent.branching import standing
-from omc_agent.config import PRELUDE, AgentSettings
+from omc_agent.config import AgentSettings
 from omc_agent.engine import the_engine
-from omc_agent.errors import RunError, SandboxError
+from omc_agent.errors import RunError
 from omc_agent.events import Event
+from omc_agent.exporting import Exporter, record_of
+from omc_agent.predicting import Predictor
 from omc_agent.sandbox import exchange
-from omc_agent.sandbox.box import Sandbox
-from omc_agent.sandbox.replay import RecordedCell, replay
+from omc_agent.sandbox.replay import RecordedCell
 from omc_agent.store.records import Row, SessionManager, recorded
+from omc_agent.verifying import Verification, Verifier
 
 
 class Report(str):
@@ -80,7 +81,6 @@ class RunResult:
         self.candidates: list[dict[str, Any]] = list(things.get("candidates", {}).values())
         self.texts: dict[str, Any] = things.get("texts", {})
         self.frames = Frames(self.workspace / "frames", things.get("frames", {}))
-        self._frame_of_rows = str(things.get("sealed", {}).get("frame", "prices"))
 
     @property
     def workspace(self) -> Path:
@@ -129,19 +129,43 @@ class RunResult:
         warned = [e.to_dict() for e in self._told() if e.kind == "warned"]
         return [{**{k: w[k] for k in ("code", "text", "column", "cell")}, "line": w["line_no"]} for w in warned]
 
-    def predict(self, frame: pd.DataFrame) -> pd.Series[Any]:
-        """Predict in a child of its own (a tampered model file could crash whoever predicts).
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Predict new rows in a child of its own (a tampered model file could crash whoever predicts).
+
+        The history that the features need is carried from the rows that the run stored, development and sealed, when
+        the new bars begin right after them or among them. No label is made or scored, so this is no opening. The
+        model is the one that was scored; it is not refitted.
 
         Parameters
         ----------
         frame : DataFrame
-            Bars as the run fetched them, with enough history for the longest window; or rows of the table.
+            Bars of the run's coins, in any common spelling (naive times are UTC); or rows of the table.
 
         Returns
         -------
-        Series
-            Probability of class 1, or the value; NaN where a feature is NaN.
+        DataFrame
+            One row a new row: `coin`, `timestamp` (UTC) and `decision_time` (the close of the bar) for bars, then
+            `probability` of class 1, or `prediction`; NaN where a feature is NaN. ``attrs`` say the `model`, from
+            where the `history` is, how many rows are `without` a prediction, and `refit`, which is False.
+
+        Raises
+        ------
+        DataError
+            ``data.too_few_rows`` for an empty frame, or one that no stored row leads up to and that is shorter than
+            `needs_rows`; ``data.unknown_coin``, ``data.unreadable`` for other columns.
         """
+        return the_engine().submit(self._predictor().predict(frame)).result()
+
+    @property
+    def needs_rows(self) -> int:
+        """Bars of history after which the features of a row are what they are with all history.
+
+        Found by replay: within 1e-9 of each column's largest magnitude, so a recursive feature such as an EMA counts
+        as complete when what lies further back no longer shows. 0 for a table without time. Remembered.
+        """
+        return the_engine().submit(self._predictor().needs_rows()).result()
+
+    def _predictor(self) -> Predictor:
         model = self._artifact("model.skops")
         if model is None:
             raise RunError(
@@ -150,34 +174,35 @@ class RunResult:
                 have=f"Its status is {self.status}.",
                 try_="Predict with a run that ended with a verdict.",
             )
-        return the_engine().submit(self._predict(frame, model)).result()
-
-    async def _predict(self, frame: pd.DataFrame, model: Path) -> pd.Series[Any]:
         rows = recorded(self._store.cells(self.id, branch=self._row["branch"]))
         cells = [
             RecordedCell(n=r["n"], code=r["code"], kind=r["kind"], state=r["state"])
             for r in rows
             if r["where"] == "sandbox" and r["stage"] != "scoring"
         ]
-        async with Sandbox(
-            limits=self._settings.limits(),
-            prelude=PRELUDE,
-            confinement=self._settings.confinement(),
-            allowed_imports=self._settings.allowed_imports,
-        ) as box:
-            (box.workspace / "work" / "model.skops").write_bytes(model.read_bytes())
-            await replay(box, cells, {self._frame_of_rows: frame}, [], kinds=("transform",))
-            code = "predictions = predict(load_model('model.skops'), features).to_frame('prediction')"
-            result = await box.run(code)
-            if not result.ok:
-                raise SandboxError(
-                    "sandbox.replay",
-                    given=f"The frame cannot be predicted: {(result.error or {}).get('message', result.reason)}",
-                    have=f"The run was made from {self._frame_of_rows} with the columns of its own rows.",
-                    try_="Give rows like those of agent_run.frames.",
-                )
-            frame_of_predictions = await box.get("predictions")
-            return frame_of_predictions["prediction"]
+        things = self._row["summary"]["things"]
+        return Predictor(things, self.workspace, cells, model, self._settings, self._row["branch"])
+
+    def verify(self) -> Verification:
+        """Replay the recorded cells in a fresh sandbox on the recorded rows, and compare what comes out.
+
+        Compared are cells and seed with what ran, packages (named where they differ), files with their hashes, the
+        rows with what the database gives now, each frame, each score, and the verdict. Nothing is written, and no
+        opening is counted.
+
+        Returns
+        -------
+        Verification
+            `same`, `checks` (name, result, said), `lines()`, `to_dict()`.
+
+        Raises
+        ------
+        RunError
+            ``run.not_finished`` for a run that fetched no rows.
+        """
+        cells = self._store.cells(self.id, branch=self._row["branch"])
+        verifier = Verifier(self._row, cells, self._artifacts(), self._settings)
+        return the_engine().submit(verifier.verify()).result()
 
     def load_model(self, *, trust: bool = False) -> Any:
         """The scored model in this very process; only with ``trust=True``, for the file came out of a child."""
@@ -196,20 +221,30 @@ class RunResult:
         return load_model(path)
 
     def export(self, path: str | Path) -> Path:
-        """Write the cells as a plain notebook (.ipynb), script (.py) or the record as JSON (.json)."""
-        target = Path(path)
-        if target.suffix == ".ipynb":
-            import nbformat.v4 as v4
+        """Write the run down.
 
-            head = PRELUDE + "from omc_agent.tools.data import *"
-            cells = [v4.new_markdown_cell(f"# {self.goal}"), v4.new_code_cell(head)]  # type: ignore[no-untyped-call]
-            cells += [v4.new_code_cell(cell["code"]) for cell in self.cells]  # type: ignore[no-untyped-call]
-            target.write_text(json.dumps(v4.new_notebook(cells=cells)))  # type: ignore[no-untyped-call]
-        elif target.suffix == ".json":
-            target.write_text(json.dumps(self.to_dict(), indent=1))
-        else:
-            target.write_text("\n\n".join(f"# {c['stage']} [{c['n']}]\n{c['code']}" for c in self.cells) + "\n")
-        return target
+        Parameters
+        ----------
+        path : str or Path
+            ``.ipynb``: a plain notebook with no agent in it that makes frames, model and metrics again and compares
+            them; ``.json``: the record; anything else: the notebook as a script. Rows of a frame that was handed in
+            go into a file beside it. The same run gives the same bytes.
+
+        Returns
+        -------
+        Path
+            `path`.
+
+        Raises
+        ------
+        RunError
+            ``run.not_finished`` for a run that fetched no rows.
+        """
+        target, cells = Path(path), self._store.cells(self.id, branch=self._row["branch"])
+        if target.suffix == ".json":
+            target.write_text(record_of(self.to_dict(), self._row, cells))
+            return target
+        return Exporter(self._row, cells, self._told()).write(target)
 
     def to_dict(self) -> dict[str, Any]:
         """The object that ``omc-agent run --json`` prints."""

@@ -33,6 +33,7 @@ from omc_agent.ledger import Ledger
 from omc_agent.llm.chat import describe_chat_model, open_chat_model
 from omc_agent.orchestrator import AgentOrchestrator
 from omc_agent.overrides import split_by_home
+from omc_agent.recipe import recipe_of
 from omc_agent.recorder import Recorder
 from omc_agent.sandbox import tiers
 from omc_agent.steering import Steering
@@ -341,13 +342,27 @@ class Session:
     async def _write_end(self, event: RunFinished) -> None:
         await self._emit(event, f"finished:{time.time()}")
         await self.ledger.flush()
+        things = endings.kept(self.state)
         summary = {"seconds": self.seconds, "cost": self.cost, "verdict": self.state.get("verdict"),
-                   "error": event.error, "things": endings.kept(self.state)}  # fmt: skip
+                   "error": event.error, "things": things,
+                   "recipe": await asyncio.to_thread(self._recipe, things)}  # fmt: skip
         await asyncio.to_thread(
             self.shared.store.update, self.id, by=self.owner, status=self.status, reason=self.reason,
             stage=self.ledger.stage, summary=summary,
         )  # fmt: skip
         await asyncio.to_thread(self._leases.release, self.id, self.owner)
+
+    def _recipe(self, things: dict[str, Any]) -> dict[str, Any]:
+        """What is needed to make the run again; a fault in it must not cost the run its end."""
+        store, settings = self.shared.store, self.settings
+        told = [each.event for each in store.story(self.id, self.branch)]
+        cells = store.cells(self.id, branch=self.branch)
+        earlier = self.row["summary"].get("recipe")
+        source = settings.source(self.frames)
+        try:
+            return recipe_of(things, cells, told, self.workspace, source, settings.trust(), earlier)
+        except (OSError, ValueError, TypeError):
+            return {}
 
     def _lose(self) -> None:
         """Another process drives the run: stop, and write nothing more."""

@@ -29,7 +29,9 @@ GOAL (one sentence, on the lines below)
 %agent override ID KEY=VALUE    change something; what it touches is done again
 %agent restart ID --from STAGE [KEY=VALUE ...]   do it again from a stage, on a branch of its own
 %agent cell ID N                put a recorded cell into the notebook
-%agent export ID PATH           as .ipynb, .py or .json
+%agent export ID PATH           as a notebook (.ipynb) or script (.py) that runs without the agent, or .json
+%agent verify ID                replay it, and say what comes out otherwise
+%agent predict ID NAME [-o NAME]  predict the rows of a DataFrame with the scored model
 %agent delete ID                remove it and its files
 %agent doctor                   what is in force on this machine"""
 
@@ -56,10 +58,20 @@ class Verbs:
         Of the notebook.
     put_cell : callable
         Puts text into the notebook as the next cell.
+    frame : callable, optional
+        ``frame(name)`` gives the DataFrame of that name in the notebook.
+    bind : callable, optional
+        ``bind(name, value)`` makes a variable of the notebook.
     """
 
-    def __init__(self, settings: AgentSettings, put_cell: Callable[[str], None]) -> None:
-        self.settings, self._put_cell = settings, put_cell
+    def __init__(
+        self,
+        settings: AgentSettings,
+        put_cell: Callable[[str], None],
+        frame: Callable[[str], Any] | None = None,
+        bind: Callable[[str, Any], None] | None = None,
+    ) -> None:
+        self.settings, self._put_cell, self._frame, self._bind = settings, put_cell, frame, bind
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -140,6 +152,30 @@ class Verbs:
         run_id = self._known(words, "delete")
         self._store().delete(run_id)
         print(f"{run_id}: removed")
+
+    def verify(self, words: Sequence[str]) -> Any:
+        """Replay a run and compare."""
+        from omc_agent.result import RunResult
+
+        return RunResult(self._store(), self._known(words, "verify"), self.settings).verify()
+
+    def predict(self, words: Sequence[str]) -> Any:
+        """Predict the rows of a DataFrame."""
+        from omc_agent.result import RunResult
+
+        parser = Parser(prog="%agent predict", add_help=False)
+        parser.add_argument("id")
+        parser.add_argument("frame")
+        parser.add_argument("-o", "--out", default=None, metavar="NAME")
+        parsed = parser.parse_args(list(words))
+        if self._frame is None or self._bind is None:
+            raise lacks("predict", "a notebook whose variables it may read")
+        made = RunResult(self._store(), parsed.id, self.settings).predict(self._frame(parsed.frame))
+        print("\n".join(made.attrs["lines"]))
+        if parsed.out is None:
+            return made
+        self._bind(parsed.out, made)
+        return None
 
     def export(self, words: Sequence[str]) -> None:
         """Write a run as a notebook, script or JSON."""

@@ -85,8 +85,7 @@ def test_predict_runs_in_a_child_and_gives_the_scored_probabilities(finished, ma
     bars = fetch_price_data(["ETH"], db=market).tail(700)
     predicted = finished.predict(bars)
     assert predicted.index.equals(bars.index)
-    assert predicted.iloc[:200].isna().all()
-    assert predicted.iloc[-100:].between(0, 1).all()
+    assert predicted["probability"].between(0, 1).all()  # history is carried from the run's own rows
 
 
 def test_load_model_only_knowingly(finished):
