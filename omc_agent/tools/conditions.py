@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from omc_agent.tools.class_metrics import class_values, probabilities
 from omc_agent.tools.rule import DecisionRule, brier, compare, naive_predictions
 
 
@@ -26,12 +27,16 @@ def failed_conditions(
         failed.append("development")
     if not all(beats.values()):
         failed.append("naive")
-    if rule.task == "classification":
+    if isinstance(rule.base, tuple):
+        truth, said_of = rows["target"].to_numpy(dtype=np.float64), probabilities(rows)
+        shares = np.tile(rule.base, (len(rows), 1))
+        proper = class_values("brier", truth, said_of).mean() < class_values("brier", truth, shares).mean()
+    elif rule.task == "classification":
         base = pd.Series(rule.base, index=rows.index)
         proper = brier(rows["target"], rows["prediction"]) < brier(rows["target"], base)
     else:
         proper = compare(rows, rows["prediction"], said["constant"], rule.task).score > 0
-    return failed if proper else [*failed, "proper_score"]
+    return failed if bool(proper) else [*failed, "proper_score"]
 
 
 def at_least_as_good(rows: pd.DataFrame, other: pd.Series[Any], task: str) -> bool:

@@ -12,8 +12,10 @@ import pandas as pd
 
 from omc_agent.errors import UsageError
 from omc_agent.tools.algorithms import find_algorithm
-from omc_agent.tools.metrics import HIGHER_IS_BETTER, metrics_for, task_of
+from omc_agent.tools.class_metrics import class_columns
+from omc_agent.tools.metrics import HIGHER_IS_BETTER, classes_of, metrics_for, task_of
 from omc_agent.tools.modeling import cross_validate_model
+from omc_agent.tools.rule import as_likelihood
 
 Space = Mapping[str, Sequence[Any]]
 
@@ -57,6 +59,7 @@ def tune_hyperparameters(
     seed: int = 0,
     space: Space | None = None,
     keep_trials: bool = False,
+    task: str | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Search parameters with a seeded tree-structured Parzen estimator; the first trial is the defaults.
 
@@ -78,7 +81,10 @@ def tune_hyperparameters(
         Bounds by parameter instead of ``SPACES[model]``: ``("int", low, high)``, ``("float", low, high)``,
         ``("log", low, high)`` or ``("choice", one, other, ...)``.
     keep_trials : bool
-        Whether `oof` also holds the prediction of every trial, in columns ``trial_0``, ``trial_1``, ...
+        Whether `oof` also holds the prediction of every trial, in columns ``trial_0``, ``trial_1``, ... (of more
+        than two classes the probability of the one that occurred).
+    task : str, optional
+        As in `modeling.cross_validate_model`.
 
     Returns
     -------
@@ -108,9 +114,9 @@ def tune_hyperparameters(
     >>> len(tried), tried["params"].iloc[0]
     (2, '{}')
     """
-    task = task_of(features)
+    task = task_of(features, task)
     find_algorithm(task, model)
-    metric = metric or metrics_for(task)[0]
+    metric = metric or metrics_for(task, classes_of(features, task))[0]
     bounds = _checked(model, dict(SPACES[model] if space is None else space), trials)
     scored: list[dict[str, Any]] = []
     frames: list[pd.DataFrame] = []
@@ -119,7 +125,7 @@ def tune_hyperparameters(
         asked = study.ask() if number else None
         params = {} if asked is None else {name: _suggest(asked, name, bounds[name]) for name in bounds}
         named = f"{model} (tuned)" if params else model
-        score, oof = cross_validate_model(features, model, params, metric, n_splits, seed, named)
+        score, oof = cross_validate_model(features, model, params, metric, n_splits, seed, named, task)
         if asked is not None:
             study.tell(asked, score["score"])
         scored.append(score)
@@ -128,7 +134,7 @@ def tune_hyperparameters(
     best = int(np.argmax(values if HIGHER_IS_BETTER[metric] else -values))
     oof = frames[best]
     if keep_trials:
-        oof = oof.assign(**{f"trial_{n}": frame["prediction"] for n, frame in enumerate(frames)})
+        oof = oof.assign(**{f"trial_{n}": as_likelihood(frame)["prediction"] for n, frame in enumerate(frames)})
     return scored[best], _trials_table(scored), oof
 
 
@@ -142,7 +148,7 @@ def trial_frames(oof: pd.DataFrame) -> list[pd.DataFrame]:
     [0.6, 0.7]
     """
     names = [name for name in oof.columns if str(name).startswith("trial_")]
-    bare = oof.drop(columns=names)
+    bare = oof.drop(columns=[*names, *class_columns(oof)])
     return [bare.assign(prediction=oof[name]) for name in names]
 
 
