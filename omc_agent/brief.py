@@ -12,7 +12,21 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Task = Literal["classification", "regression", "analysis"]
-Metric = Literal["accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "mae", "rmse", "r2", "mase"]
+Metric = Literal[
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "pr_auc",
+    "brier",
+    "log_loss",
+    "log_loss_skill",
+    "mae",
+    "rmse",
+    "r2",
+    "mase",
+]
 ModelName = Literal[
     "logistic_regression",
     "random_forest",

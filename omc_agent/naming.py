@@ -12,6 +12,7 @@ METRICS = {
     "f1": "F1",
     "brier": "Brier score",
     "mae_skill": "MAE skill",
+    "log_loss": "log loss",
     "log_loss_skill": "log-loss skill",
 }
 

@@ -16,7 +16,21 @@ from omc_agent.errors import UsageError
 
 MODELS = tuple(dict.fromkeys((*CLASSIFIERS, *REGRESSORS)))
 INDICATORS = ("sma", "ema", "rsi", "macd", "bollinger")
-METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "mae", "rmse", "r2", "mase")
+METRICS = (
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "pr_auc",
+    "brier",
+    "log_loss",
+    "log_loss_skill",
+    "mae",
+    "rmse",
+    "r2",
+    "mase",
+)
 TASKS = ("classification", "regression", "analysis")
 
 _PARAM = re.compile(rf"^({'|'.join(MODELS)})\.([A-Za-z0-9_]+)$")

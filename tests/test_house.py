@@ -24,7 +24,6 @@ FLOOR = {
     "steering": 5, "remaking": 5, "supplies": 5, "orchestrator": 5, "endings": 5,
     "policy": 1, "accepting": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
     "recipe": 5, "exporting": 5, "verifying": 5, "predicting": 5, "notebook": 5,
-    "policy": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
     "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "terminal": 6, "__init__": 6,
 }  # fmt: skip
 OPENERS = {

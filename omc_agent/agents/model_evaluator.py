@@ -33,8 +33,8 @@ _importance = CellTool(
     "calculate_feature_importance",
     "look",
     ("importance",),
-    fixed=lambda context, state: {"seed": context.trust.seed},
-    hidden=("seed", "n_repeats"),
+    fixed=lambda context, state: {"seed": context.trust.seed, "task": state["brief"]["task"]},
+    hidden=("seed", "n_repeats", "task"),
 )
 
 

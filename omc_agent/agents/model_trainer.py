@@ -74,7 +74,8 @@ def _absorb_search(outcome: Outcome, into: list[str], state: dict[str, Any]) -> 
 
 
 def _folds(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
-    return {"metric": _metric(state), "n_splits": context.trust.folds, "seed": context.trust.seed}
+    task = state["brief"]["task"]  # of more than two classes the values alone do not say
+    return {"metric": _metric(state), "n_splits": context.trust.folds, "seed": context.trust.seed, "task": task}
 
 
 def _search(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +106,7 @@ A table without time has only the rule `constant`. Folds and seed are fixed by t
 
     def tools(self) -> Sequence[BaseTool]:
         """Walk-forward scoring, plain training to look at one model, free code."""
-        fixed = ("n_splits", "seed", "metric", "name")
+        fixed = ("n_splits", "seed", "metric", "name", "task")
         seeded = ("seed",)
         score = CellTool(
             "cross_validate_model",

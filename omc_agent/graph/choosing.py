@@ -124,7 +124,7 @@ def _cons(each: Candidate, fastest: float) -> list[str]:
 
 
 def _sign(each: Candidate) -> int:
-    return -1 if each.get("metric") in ("mae", "rmse", "brier", "mase") else 1
+    return -1 if each.get("metric") in ("mae", "rmse", "brier", "log_loss", "mase") else 1
 
 
 def _stopped(decision: Decision) -> RunStopped:

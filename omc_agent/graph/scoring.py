@@ -126,8 +126,8 @@ async def _score(case: Case, scored: Scored) -> None:
         replayed = (await bench.replay({case.name: joined}, ["features"], kinds=TRANSFORM))["features"]
         _check_replay(case.features, replayed, brief)
         lines = [
-            "predictions = predict(load_model('model.skops'), features).to_frame('prediction')",
-            "predictions['simple'] = predict(load_model('simple.skops'), features)",
+            "predictions = predict_frame(load_model('model.skops'), features)",
+            "predictions = predictions.join(predict_frame(load_model('simple.skops'), features, 'simple'))",
         ]
         await bench.run("\n".join(lines), key=f"{visit.key}:predict", kind="model")
         predictions = (await bench.get("predictions")).reindex(sealed.index)

@@ -176,7 +176,7 @@ def _as_decided(fixed: dict[str, Any]) -> str:
 def _evaluate(situation: Situation) -> Iterator[Move]:
     facts = situation.facts
     models = [c for c in facts["candidates"] if not c["baseline"]]
-    lower_is_better = {"mae", "rmse", "brier", "mase"}
+    lower_is_better = {"mae", "rmse", "brier", "log_loss", "mase"}
     sign = -1 if models[0]["metric"] in lower_is_better else 1
     best = max(models, key=lambda c: (sign * c["score"], c["name"]))
     failed = [f"{model_name(name)} could not be scored ({why})" for name, why in (facts.get("failed") or {}).items()]

@@ -19,7 +19,7 @@ _HOMES = {
     "purged_folds": ("PurgedKFold",),
     "targets": ("fit_median_volatility", "make_target"),
     "modeling": ("train_classification_model", "train_regression_model"),
-    "fitting": ("predict",),
+    "fitting": ("predict", "predict_frame"),
     "cross_validation": ("cross_validate_model",),
     "model_files": ("save_model", "load_model"),
     "evaluation": ("evaluate_model", "compare_models"),

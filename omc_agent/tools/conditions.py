@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from omc_agent.tools.bootstrap import Interval, block_interval, horizon_bars, mean_by_time
-from omc_agent.tools.rule import DecisionRule, brier, compare, naive_predictions
+from omc_agent.tools.bootstrap import Interval, block_interval, horizon_bars
+from omc_agent.tools.class_metrics import class_values, probabilities
+from omc_agent.tools.rule import DecisionRule, block_series, brier, compare, naive_predictions
 
 
 def failed_conditions(
@@ -31,12 +32,16 @@ def failed_conditions(
         failed.append("development")
     if not all(beats.values()):
         failed.append("naive")
-    if rule.task == "classification":
+    if isinstance(rule.base, tuple):
+        truth, said_of = rows["target"].to_numpy(dtype=np.float64), probabilities(rows)
+        shares = np.tile(rule.base, (len(rows), 1))
+        proper = class_values("brier", truth, said_of).mean() < class_values("brier", truth, shares).mean()
+    elif rule.task == "classification":
         base = pd.Series(rule.base, index=rows.index)
         proper = brier(rows["target"], rows["prediction"]) < brier(rows["target"], base)
     else:
         proper = compare(rows, rows["prediction"], said["constant"], rule.task).score > 0
-    return failed if proper else [*failed, "proper_score"]
+    return failed if bool(proper) else [*failed, "proper_score"]
 
 
 def at_least_as_good(rows: pd.DataFrame, other: pd.Series[Any], task: str) -> bool:
@@ -73,7 +78,7 @@ def paired(
         ``data.too_few_rows`` for fewer than two rows (times) on which both say something.
     """
     times = rows["timestamp"] if "timestamp" in rows.columns else None
-    series = mean_by_time(compare(rows, one, other, rule.task).values, times)
+    series = block_series(compare(rows, one, other, rule.task).values, rows)
     return block_interval(series, horizon_bars(times, span_of(rule)), rule.alpha, seed=seed)
 
 

@@ -14,9 +14,11 @@ from sklearn.preprocessing import StandardScaler
 
 from omc_agent.errors import DataError, UsageError
 from omc_agent.tools.algorithms import Params, find_algorithm
+from omc_agent.tools.class_metrics import class_columns, likelihood, prior_table
 from omc_agent.tools.features import feature_columns
-from omc_agent.tools.fitting import check_rows, fit_rows, predict, usable_rows
-from omc_agent.tools.metrics import REFERENCE, metrics_for, score_frame, score_interval, task_of
+from omc_agent.tools.fitting import check_rows, fit_rows, predict_frame, usable_rows
+from omc_agent.tools.grouping import GROUP, group_of
+from omc_agent.tools.metrics import REFERENCE, classes_of, metrics_for, score_frame, score_interval, task_of
 from omc_agent.tools.naive import NAIVE_RULES, naive_score
 from omc_agent.tools.splits import Positions, folds_for
 
@@ -32,6 +34,7 @@ def cross_validate_model(
     n_splits: int = 5,
     seed: int = 0,
     name: str | None = None,
+    task: str | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Score an algorithm, or a naive rule, on rows that it was not fitted on.
 
@@ -46,14 +49,16 @@ def cross_validate_model(
     params : mapping, optional
         Parameters of the estimator, over the defaults.
     metric : str, optional
-        See ``metrics.HIGHER_IS_BETTER``; ``roc_auc`` for classes, ``mae_skill`` (against the constant) for
-        values by default.
+        See ``metrics.metrics_for``; by default ``roc_auc`` for two classes, ``log_loss_skill`` (against the shares
+        of the classes in training) for more, ``mae_skill`` (against the constant) for values.
     n_splits : int
         Number of test blocks.
     seed : int
         Seed of the estimator, of a table's folds and of the interval.
     name : str, optional
         The candidate's name; by default the model's.
+    task : str, optional
+        ``classification`` or ``regression``; see ``metrics.task_of`` for what decides without it.
 
     Returns
     -------
@@ -61,9 +66,10 @@ def cross_validate_model(
         ``name, model, params, metric, score, low, high, folds, fit_seconds, predict_seconds, rows, baseline``.
         `score` is the mean of `folds` weighted by their rows, `low` and `high` its 95 % block bootstrap
         interval, `rows` the scored rows. Ready for JSON.
-    oof : DataFrame (test rows, 5)
-        `timestamp`, `coin` (where the frame has them), `target`, `prediction`, `fold` (from 1), with the
-        index labels of the frame. Rules give a score (see `naive.naive_score`); for metrics that need a
+    oof : DataFrame (test rows, ...)
+        `timestamp`, `coin`, `row_group` (where the frame has them), `target`, `prediction`, of more than two
+        classes their probabilities ``p_0``, ``p_1``, ..., and `fold` (from 1), with the index labels of the frame.
+        Rules give a score (see `naive.naive_score`); for metrics that need a
         probability it is mapped to one by a rising logistic curve fitted on the training rows.
 
     Raises
@@ -80,9 +86,10 @@ def cross_validate_model(
     >>> score["score"], score["baseline"], len(oof)
     (0.5, True, 100)
     """
-    task = task_of(features)
-    metric = metric or metrics_for(task)[0]
-    _check_metric(metric, task)
+    task = task_of(features, task)
+    classes = classes_of(features, task)
+    metric = metric or metrics_for(task, classes)[0]
+    _check_metric(metric, task, classes)
     if model not in NAIVE_RULES:
         find_algorithm(task, model)
     rows = features[usable_rows(features, feature_columns(features)) & features["target"].notna().to_numpy()]
@@ -91,10 +98,10 @@ def cross_validate_model(
     for fold, (train, test) in enumerate(folds_for(rows, n_splits, task, seed).split(rows), start=1):
         if model in NAIVE_RULES:
             begin = time.perf_counter()
-            prediction = _naive_prediction(rows, train, test, task, model, metric)
+            prediction = _naive_frame(rows, train, test, task, model, metric, classes)
             spent = (0.0, time.perf_counter() - begin)
         else:
-            prediction, spent = _fold(rows.iloc[train], rows.iloc[test], task, model, params, seed)
+            prediction, spent = _fold(rows.iloc[train], rows.iloc[test], task, model, params, seed, classes)
         parts.append(_out_of_fold(rows.iloc[train], rows.iloc[test], prediction, fold))
         seconds += spent
     oof = pd.concat(parts)
@@ -106,14 +113,40 @@ def cross_validate_model(
 
 
 def _fold(
-    train: pd.DataFrame, test: pd.DataFrame, task: str, model: str, params: Params | None, seed: int
-) -> tuple[Floats, tuple[float, float]]:
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    task: str,
+    model: str,
+    params: Params | None,
+    seed: int,
+    classes: int,
+) -> tuple[pd.DataFrame, tuple[float, float]]:
     """Predictions of one test block, and the seconds spent on fitting and on predicting."""
     begin = time.perf_counter()
     fitted = fit_rows(train, task, model, params, seed)
     middle = time.perf_counter()
-    found = predict(fitted, test).to_numpy()
+    found = predict_frame(fitted, test, classes=classes)
     return found, (middle - begin, time.perf_counter() - middle)
+
+
+def _naive_frame(
+    rows: pd.DataFrame, train: Positions, test: Positions, task: str, rule: str, metric: str, classes: int
+) -> pd.DataFrame:
+    """What a rule says of the test rows, in the columns of `predict_frame`."""
+    index = rows.index[test]
+    if classes <= 2:
+        said = _naive_prediction(rows, train, test, task, rule, metric)
+        return pd.DataFrame({"prediction": said}, index=index)
+    if rule != "constant":
+        raise UsageError(
+            "usage.value",
+            given=f"The rule was {rule!r}, for {classes} classes.",
+            have="With more than two classes the one naive rule is 'constant': the shares of the classes.",
+            try_="Try the rule 'constant'.",
+        )
+    prior = prior_table(rows["target"].iloc[train], classes)
+    said = np.tile(np.concatenate([[prior.argmax()], prior]), (len(index), 1))
+    return pd.DataFrame(said, index=index, columns=["prediction", *(f"p_{code}" for code in range(classes))])
 
 
 def _naive_prediction(
@@ -136,9 +169,13 @@ def _naive_prediction(
     return np.where(np.isnan(now), np.nan, curve.predict_proba(np.nan_to_num(now)[:, None])[:, 1])
 
 
-def _out_of_fold(train: pd.DataFrame, test: pd.DataFrame, prediction: Floats, fold: int) -> pd.DataFrame:
-    kept = [name for name in ("timestamp", "coin", "target") if name in test.columns]
-    made = test[kept].assign(prediction=prediction, fold=fold, naive_constant=float(train["target"].median()))
+def _out_of_fold(train: pd.DataFrame, test: pd.DataFrame, prediction: pd.DataFrame, fold: int) -> pd.DataFrame:
+    kept = [name for name in ("timestamp", "coin", GROUP, "target") if name in test.columns]
+    said = {name: prediction[name].to_numpy() for name in prediction.columns}
+    made = test[kept].assign(**said, fold=fold, naive_constant=float(train["target"].median()))
+    if columns := class_columns(prediction):
+        prior = prior_table(train["target"], len(columns))
+        made["naive_constant"] = likelihood(test[["target"]].assign(**dict(zip(columns, prior, strict=True))))
     return made.assign(naive_last=test["naive_last"]) if "naive_last" in test.columns else made
 
 
@@ -153,7 +190,7 @@ def _scored(oof: pd.DataFrame, metric: str, rows: pd.DataFrame, seed: int) -> di
         )
     times = oof["timestamp"] if "timestamp" in oof.columns else None
     horizon = None if times is None else pd.Timedelta((rows["label_end"] - rows["timestamp"]).median())
-    low, high = score_interval(found.values, times, horizon, seed)
+    low, high = score_interval(found.values, times, horizon, seed, None if times is not None else group_of(oof))
     each = [score_frame(metric, part).score for _, part in oof.groupby("fold")]
     return {
         "score": found.score,
@@ -163,11 +200,13 @@ def _scored(oof: pd.DataFrame, metric: str, rows: pd.DataFrame, seed: int) -> di
     }
 
 
-def _check_metric(metric: str, task: str) -> None:
-    if metric not in metrics_for(task):
+def _check_metric(metric: str, task: str, classes: int) -> None:
+    there = metrics_for(task, classes)
+    if metric not in there:
+        what = f"{task} of {classes} classes" if classes > 2 else task
         raise UsageError(
             "usage.value",
-            given=f"The metric was {metric!r}, the task is {task}.",
-            have=f"For {task} there are {', '.join(metrics_for(task))}.",
+            given=f"The metric was {metric!r}, the task is {what}.",
+            have=f"For {what} there are {', '.join(there)}.",
             try_="Try one of these.",
         )

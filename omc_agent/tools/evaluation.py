@@ -15,8 +15,10 @@ from omc_agent.errors import DataError, UsageError
 from omc_agent.naming import metric_name, model_name
 from omc_agent.tools import evaluation_plots as pictures
 from omc_agent.tools.algorithms import CLASSIFIERS, REGRESSORS
-from omc_agent.tools.fitting import predict
-from omc_agent.tools.metrics import HIGHER_IS_BETTER, REFERENCE, metrics_for, score_rows
+from omc_agent.tools.class_metrics import class_columns
+from omc_agent.tools.fitting import predict_frame
+from omc_agent.tools.metrics import HIGHER_IS_BETTER, REFERENCE, metrics_for, score_frame, score_rows
+from omc_agent.tools.rule import likelihood_of_shares
 
 Candidate = Mapping[str, Any]
 _Z95 = 1.959964
@@ -38,8 +40,9 @@ def evaluate_model(model: Pipeline, features: pd.DataFrame, plot: bool = True) -
     Returns
     -------
     DataFrame (1, 1 + metrics)
-        `rows`, then the metrics of the task. ``mae_skill`` is against the median of these very rows, ``mase``
-        against `naive_last` (NaN without it).
+        `rows`, then the metrics of the task. ``mae_skill`` is against the median of these very rows,
+        ``log_loss_skill`` against the shares of their classes, ``mase`` and ``directional_accuracy`` against
+        `naive_last` (NaN without it).
 
     Raises
     ------
@@ -54,7 +57,9 @@ def evaluate_model(model: Pipeline, features: pd.DataFrame, plot: bool = True) -
     1.0
     """
     task = "classification" if hasattr(model, "predict_proba") else "regression"
-    rows = features.assign(prediction=predict(model, features))
+    said = predict_frame(model, features)
+    columns = class_columns(said)
+    rows = features.drop(columns=columns, errors="ignore").join(said)
     rows = rows[rows["prediction"].notna() & rows["target"].notna()]
     if rows.empty:
         raise DataError(
@@ -63,12 +68,18 @@ def evaluate_model(model: Pipeline, features: pd.DataFrame, plot: bool = True) -
             have="An evaluation needs rows that the model can predict and whose outcome is known.",
             try_="Try a longer span, or rows after the warm-up.",
         )
-    rows = rows.assign(naive_constant=rows["target"].median())
-    scores = {
-        metric: score_rows(metric, rows["target"], rows["prediction"], _reference(rows, metric)).score
-        for metric in metrics_for(task)
-    }
-    if plot and task == "classification":
+    if columns:
+        rows = rows.assign(naive_constant=likelihood_of_shares(rows["target"]))
+        scores = {metric: score_frame(metric, rows).score for metric in metrics_for(task, len(columns))}
+    else:
+        rows = rows.assign(naive_constant=rows["target"].median())
+        scores = {
+            metric: score_rows(metric, rows["target"], rows["prediction"], _reference(rows, metric)).score
+            for metric in metrics_for(task)
+        }
+    if plot and columns:
+        pictures.draw_classes(rows["target"].to_numpy(), rows["prediction"].to_numpy(), len(columns))
+    elif plot and task == "classification":
         pictures.draw_classification(rows["target"].to_numpy(), rows["prediction"].to_numpy())
     elif plot:
         pictures.draw_regression(rows["target"].to_numpy(), rows["prediction"].to_numpy())

@@ -54,6 +54,27 @@ def _draw_confusion(axes: Axes, target: Floats, probability: Floats) -> None:
     axes.set_yticks([0, 1], ["0", "1"])
 
 
+def draw_classes(target: Floats, called: Floats, classes: int) -> None:
+    """Confusion matrix of more than two classes: rows of each true class, and the share of it that was called so."""
+    import matplotlib.pyplot as plt
+
+    from omc_agent.tools.plots import house_style
+
+    counts = np.zeros((classes, classes), dtype=int)
+    np.add.at(counts, (target.astype(int), called.astype(int)), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    with house_style():
+        _, axes = plt.subplots()
+        axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
+        for (row, column), count in np.ndenumerate(counts if classes <= _MOST_BARS else counts[:0]):
+            ink = "white" if shares[row, column] > 0.6 else "black"
+            axes.text(column, row, f"{count:,}", ha="center", va="center", color=ink)
+        axes.grid(False)
+        axes.set(title="Confusion of the most likely class", xlabel="predicted", ylabel="true")
+        axes.set_xticks(range(classes))
+        axes.set_yticks(range(classes))
+
+
 def draw_regression(target: Floats, prediction: Floats) -> None:
     """Predicted against true values, at most 1,500 of them, with the line where both agree."""
     from omc_agent.tools.plots import colour, house_style, new_axes, thin

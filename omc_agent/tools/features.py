@@ -106,7 +106,7 @@ def feature_columns(features: pd.DataFrame) -> list[str]:
     >>> feature_columns(pd.DataFrame(columns=["coin", "timestamp", "ret_1", "naive_day", "target"]))
     ['ret_1']
     """
-    kept = ("coin", "timestamp", "label_end", "target")
+    kept = ("coin", "timestamp", "label_end", "row_group", "target")
     return [name for name in features.columns if name not in kept and not str(name).startswith("naive_")]
 
 

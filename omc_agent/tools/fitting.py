@@ -16,8 +16,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from omc_agent.errors import DataError, UsageError
+from omc_agent.errors import DataError
 from omc_agent.tools.algorithms import Params, make_pipeline
+from omc_agent.tools.class_metrics import clipped
 from omc_agent.tools.features import feature_columns
 from omc_agent.tools.metrics import task_of
 
@@ -27,22 +28,18 @@ _LEAST_ROWS = 20
 
 def fit_rows(features: pd.DataFrame, task: str, model: str, params: Params | None, seed: int) -> Pipeline:
     """Fit a pipeline on the usable rows; what `modeling.train_classification_model` and its sister do."""
-    if task == "classification" and task_of(features) != task:
-        raise UsageError(
-            "usage.value",
-            given="The target holds values other than 0 and 1.",
-            have="A classification model learns two classes.",
-            try_="Try train_regression_model, or a target of classes.",
-        )
+    task_of(features, task)
     names = feature_columns(features)
     rows = features[usable_rows(features, names) & features["target"].notna().to_numpy()]
     check_rows(rows, task)
+    if model == "xgboost" and task == "classification":
+        _check_codes(rows["target"])
     pipeline = make_pipeline(rows[names], task, model, params, seed, fill="timestamp" not in features.columns)
     return _fit(pipeline, rows[names], rows["target"])
 
 
 def predict(model: Pipeline, features: pd.DataFrame) -> pd.Series[Any]:
-    """Probability of class 1, or the predicted value, of each row.
+    """Probability of class 1, of more than two classes the most likely one's code, or the value, of each row.
 
     Parameters
     ----------
@@ -68,6 +65,43 @@ def predict(model: Pipeline, features: pd.DataFrame) -> pd.Series[Any]:
     >>> (predict(train_classification_model(rows), rows) > 0.5).sum()
     np.int64(20)
     """
+    return predict_frame(model, features)["prediction"]
+
+
+def predict_frame(
+    model: Pipeline, features: pd.DataFrame, name: str = "prediction", classes: int | None = None
+) -> pd.DataFrame:
+    """What `predict` says, and beside it the probability of each class where there are more than two.
+
+    Parameters
+    ----------
+    model : Pipeline
+        A fitted pipeline of this module.
+    features : DataFrame (rows, ...)
+        Has the columns that the model was fitted on.
+    name : str
+        Name of the first column.
+    classes : int, optional
+        How many classes there are, where training rows may have lacked the last ones.
+
+    Returns
+    -------
+    DataFrame (rows, 1 or 1 + classes)
+        `name`, and ``p_0``, ``p_1``, ... (with another name ``<name>_p_0``, ...): at least 1e-6 each, one in sum;
+        NaN as in `predict`.
+
+    Raises
+    ------
+    DataError
+        ``data.unreadable`` when a column is missing.
+
+    Examples
+    --------
+    >>> from omc_agent.tools.modeling import train_classification_model
+    >>> rows = pd.DataFrame({"size": range(60), "target": [0.0, 1.0, 2.0] * 20})
+    >>> list(predict_frame(train_classification_model(rows), rows))
+    ['prediction', 'p_0', 'p_1', 'p_2']
+    """
     names = [str(name) for name in model.feature_names_in_]
     missing = [name for name in names if name not in features.columns]
     if missing:
@@ -80,10 +114,12 @@ def predict(model: Pipeline, features: pd.DataFrame) -> pd.Series[Any]:
     usable = usable_rows(features, names)
     if "prepare" not in model.named_steps:
         usable = usable & features[names].notna().all(axis=1).to_numpy()
-    found = np.full(len(features), np.nan)
+    count = _class_count(model, classes)
+    columns = [name, *(f"{'' if name == 'prediction' else name + '_'}p_{code}" for code in range(count))]
+    found = np.full((len(features), len(columns)), np.nan)
     if usable.any():
-        found[usable] = _raw_prediction(model, features.loc[usable, names])
-    return pd.Series(found, index=features.index, name="prediction")
+        found[usable] = _raw_prediction(model, features.loc[usable, names], count)
+    return pd.DataFrame(found, index=features.index, columns=columns)
 
 
 def usable_rows(features: pd.DataFrame, names: list[str]) -> NDArray[np.bool_]:
@@ -120,9 +156,33 @@ def _fit(pipeline: Pipeline, X: pd.DataFrame, y: pd.Series[Any]) -> Pipeline:
     return pipeline
 
 
-def _raw_prediction(model: Pipeline, X: pd.DataFrame) -> Floats:
+def _class_count(model: Pipeline, classes: int | None) -> int:
+    """Classes that get a column of their own: none of two, whose one probability says it all."""
+    if not hasattr(model, "predict_proba"):
+        return 0
+    count = max(int(max(model.classes_)) + 1, classes or 0)
+    return count if count > 2 else 0
+
+
+def _raw_prediction(model: Pipeline, X: pd.DataFrame, classes: int) -> Floats:
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.filterwarnings("ignore", message="Found unknown categories")
+        if classes:
+            table = np.zeros((len(X), classes))
+            table[:, np.asarray(model.classes_, dtype=np.int64)] = model.predict_proba(X)
+            return np.column_stack([table.argmax(axis=1), clipped(table)])
         if hasattr(model, "predict_proba"):
-            return np.asarray(model.predict_proba(X)[:, 1], dtype=np.float64)
-        return np.asarray(model.predict(X), dtype=np.float64)
+            return np.asarray(model.predict_proba(X)[:, 1:2], dtype=np.float64)
+        return np.asarray(model.predict(X), dtype=np.float64)[:, None]
+
+
+def _check_codes(target: pd.Series[Any]) -> None:
+    there = set(target.unique())
+    missing = [code for code in range(int(target.max()) + 1) if code not in there]
+    if missing:
+        raise DataError(
+            "data.too_few_rows",
+            given=f"No training row is of class {missing[0]}.",
+            have="XGBoost needs rows of every class that comes before the last one.",
+            try_="Try another model, or fewer folds.",
+        )

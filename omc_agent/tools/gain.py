@@ -55,7 +55,7 @@ def tuning_gain(
     >>> found["real"], found["text"]
     (False, 'No gain: the best of 2 trials scores as the defaults do, so the untuned model is kept.')
     """
-    metric = "mae" if metric in REFERENCE else metric
+    metric = {"log_loss_skill": "log_loss"}.get(metric, "mae") if metric in REFERENCE else metric
     sign = 1.0 if HIGHER_IS_BETTER.get(metric, True) else -1.0
     ahead = sign * (score_frame(metric, tuned).values - score_frame(metric, untuned).values)
     times = tuned["timestamp"] if "timestamp" in tuned.columns else None

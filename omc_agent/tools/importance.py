@@ -11,9 +11,10 @@ from omc_agent.errors import DataError
 from omc_agent.tools import evaluation_plots as pictures
 from omc_agent.tools.algorithms import Params
 from omc_agent.tools.bootstrap import block_interval, horizon_bars, mean_by_time
+from omc_agent.tools.class_metrics import class_columns, likelihood, skill_values
 from omc_agent.tools.features import feature_columns
-from omc_agent.tools.fitting import predict
-from omc_agent.tools.metrics import score_rows, task_of
+from omc_agent.tools.fitting import predict_frame
+from omc_agent.tools.metrics import classes_of, score_rows, task_of
 from omc_agent.tools.modeling import train_classification_model, train_regression_model
 from omc_agent.tools.splits import folds_for
 
@@ -27,6 +28,7 @@ def calculate_feature_importance(
     n_repeats: int = 5,
     seed: int = 0,
     plot: bool = True,
+    task: str | None = None,
 ) -> pd.DataFrame:
     """What is lost when one feature is shuffled, on the last purged walk-forward block.
 
@@ -44,12 +46,15 @@ def calculate_feature_importance(
         Seed of the model, the shuffles and the interval.
     plot : bool
         Whether to leave a bar plot open.
+    task : str, optional
+        As in `modeling.cross_validate_model`.
 
     Returns
     -------
     DataFrame (features, 4)
-        `feature`, `importance` (ROC-AUC lost; for values the growth of the mean absolute error, as a fraction
-        of it), `low`, `high` (95 % block bootstrap interval over the block's rows); most important first.
+        `feature`, `importance` (ROC-AUC lost; of more than two classes the growth of the log loss, for values that
+        of the mean absolute error, as a fraction of it), `low`, `high` (95 % block bootstrap interval over the
+        block's rows); most important first.
 
     Raises
     ------
@@ -67,7 +72,7 @@ def calculate_feature_importance(
     >>> calculate_feature_importance(rows, "logistic_regression", plot=False)["feature"].tolist()
     ['a', 'b']
     """
-    task, names = task_of(features), feature_columns(features)
+    task, names = task_of(features, task), feature_columns(features)
     known = features["target"].notna()
     if "timestamp" in features.columns:
         known &= features[names].notna().all(axis=1)
@@ -85,20 +90,36 @@ def calculate_feature_importance(
         found.append({"feature": name, "importance": interval.mean, "low": interval.low, "high": interval.high})
     table = pd.DataFrame(found).sort_values("importance", ascending=False, kind="stable", ignore_index=True)
     if plot:
-        pictures.draw_importance(table, "ROC-AUC lost" if task == "classification" else "growth of MAE")
+        pictures.draw_importance(table, _unit(task, classes_of(features, task)))
     return table
+
+
+def _unit(task: str, classes: int) -> str:
+    if classes > 2:
+        return "growth of log loss"
+    return "ROC-AUC lost" if task == "classification" else "growth of MAE"
+
+
+def _said(model: Pipeline, block: pd.DataFrame) -> Floats:
+    """The prediction of each row; of more than two classes the probability of the one that occurred."""
+    said = predict_frame(model, block)
+    if not class_columns(said):
+        return said["prediction"].to_numpy()
+    return likelihood(said.assign(target=block["target"])).to_numpy(dtype=np.float64)
 
 
 def _losses(
     model: Pipeline, block: pd.DataFrame, name: str, task: str, n_repeats: int, generator: np.random.Generator
 ) -> Floats:
     """Per row, what shuffling one feature costs, averaged over the shuffles."""
-    target, whole = block["target"].to_numpy(), predict(model, block).to_numpy()
+    target, whole = block["target"].to_numpy(), _said(model, block)
     lost = np.zeros(len(block))
     for _ in range(n_repeats):
         shuffled = block.assign(**{name: block[name].array.take(generator.permutation(len(block)))})
-        broken = predict(model, shuffled).to_numpy()
-        if task == "classification":
+        broken = _said(model, shuffled)
+        if task == "classification" and len(model.classes_) > 2:
+            lost += -skill_values(-np.log(broken), -np.log(whole))
+        elif task == "classification":
             lost += score_rows("roc_auc", target, whole).values - score_rows("roc_auc", target, broken).values
         else:
             lost += score_rows("mase", target, broken, whole).values - 1

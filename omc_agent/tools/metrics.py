@@ -11,17 +11,32 @@ from numpy.typing import ArrayLike, NDArray
 
 from omc_agent.errors import DataError, UsageError
 from omc_agent.tools.bootstrap import block_interval, horizon_bars, mean_by_time
+from omc_agent.tools.class_metrics import (
+    LEAST_PROBABILITY,
+    MULTICLASS_METRICS,
+    class_columns,
+    class_values,
+    probabilities,
+)
+from omc_agent.tools.grouping import mean_by_group
 from omc_agent.tools.placements import auc_placements
 
 Floats = NDArray[np.float64]
 
-CLASSIFICATION_METRICS = ("roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "brier")
-REGRESSION_METRICS = ("mae_skill", "mae", "rmse", "r2", "mase")
+CLASSIFICATION_METRICS = ("roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "brier", "log_loss")
+REGRESSION_METRICS = ("mae_skill", "mae", "rmse", "r2", "mase", "directional_accuracy")
 HIGHER_IS_BETTER = {
-    name: name not in ("brier", "mae", "rmse", "mase") for name in CLASSIFICATION_METRICS + REGRESSION_METRICS
+    name: name not in ("brier", "log_loss", "mae", "rmse", "mase")
+    for name in CLASSIFICATION_METRICS + MULTICLASS_METRICS + REGRESSION_METRICS
 }
 # What another column must hold for the metric to be defined: the rule it is measured against.
-REFERENCE = {"mae_skill": "naive_constant", "mase": "naive_last"}
+REFERENCE = {
+    "mae_skill": "naive_constant",
+    "log_loss_skill": "naive_constant",
+    "mase": "naive_last",
+    "directional_accuracy": "naive_last",
+}
+_TWO_OR_VALUE = frozenset(CLASSIFICATION_METRICS + REGRESSION_METRICS)
 
 
 @dataclass(frozen=True)
@@ -32,14 +47,16 @@ class Scored:
     values: Floats
 
 
-def metrics_for(task: str) -> tuple[str, ...]:
-    """The metrics of a task, the deciding one first.
+def metrics_for(task: str, classes: int = 2) -> tuple[str, ...]:
+    """The metrics of a task, the deciding one first; those of more than two classes are a list of their own.
 
     Examples
     --------
-    >>> metrics_for("regression")[0]
-    'mae_skill'
+    >>> metrics_for("regression")[0], metrics_for("classification", classes=3)[0]
+    ('mae_skill', 'log_loss_skill')
     """
+    if task == "classification" and classes > 2:
+        return MULTICLASS_METRICS
     return REGRESSION_METRICS if task == "regression" else CLASSIFICATION_METRICS
 
 
@@ -57,7 +74,9 @@ def score_rows(metric: str, target: ArrayLike, prediction: ArrayLike, reference:
         Probability of class 1 (any score will do for roc_auc and pr_auc), or value.
     reference : array (n,), optional
         For ``mae_skill`` (1 - MAE / MAE of the reference) and ``mase`` (MAE / MAE of the reference, which is
-        the last value): the predictions of the reference.
+        the last value): the predictions of the reference. For ``directional_accuracy`` the last value: the share
+        of rows whose sign is right, of the move away from it where it is a level (never negative), else of the
+        value itself. Rows that do not move do not count.
 
     Returns
     -------
@@ -83,19 +102,23 @@ def score_rows(metric: str, target: ArrayLike, prediction: ArrayLike, reference:
     """
     y, p = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     r = p if reference is None else np.asarray(reference, dtype=np.float64)
-    if metric not in HIGHER_IS_BETTER or (metric in REFERENCE and reference is None):
-        raise UsageError(
-            "usage.value",
-            given=f"The metric was {metric!r}" + (", without its reference." if metric in REFERENCE else "."),
-            have=f"There are {', '.join(HIGHER_IS_BETTER)}; {' and '.join(REFERENCE)} need a naive rule.",
-            try_="Try roc_auc for two classes, mae for a value.",
-        )
+    if metric not in _TWO_OR_VALUE or (metric in REFERENCE and reference is None):
+        raise _unknown_metric(metric, reference)
     values = np.full(len(y), np.nan)
     known = ~(np.isnan(y) | np.isnan(p) | np.isnan(r))
     if known.any():
         values[known] = _values(metric, y[known], p[known], r[known])
     counted = values[~np.isnan(values)]
     return Scored(float(counted.mean()) if len(counted) else float("nan"), values)
+
+
+def _unknown_metric(metric: str, reference: Any) -> UsageError:
+    return UsageError(
+        "usage.value",
+        given=f"The metric was {metric!r}" + (", without its reference." if metric in REFERENCE else "."),
+        have=f"There are {', '.join(HIGHER_IS_BETTER)}; {', '.join(REFERENCE)} need a naive rule.",
+        try_="Try roc_auc for two classes, log_loss_skill for more, mae for a value.",
+    )
 
 
 def score_frame(metric: str, rows: pd.DataFrame, column: str = "prediction") -> Scored:
@@ -107,7 +130,8 @@ def score_frame(metric: str, rows: pd.DataFrame, column: str = "prediction") -> 
         See `score_rows`.
     rows : DataFrame (n, ...)
         `target`, the predictions, optionally `fold`, and the reference's column for a metric that has one
-        (``naive_constant`` for mae_skill, ``naive_last`` for mase).
+        (``naive_constant`` for the skills, ``naive_last`` for mase). With more than two classes the probabilities
+        are in ``p_0``, ``p_1``, ..., and ``naive_constant`` is what the priors gave to the class that occurred.
     column : str
         The column that holds the predictions.
 
@@ -129,13 +153,31 @@ def score_frame(metric: str, rows: pd.DataFrame, column: str = "prediction") -> 
         here = fold == each
         part = rows[here]
         beside = part[REFERENCE[metric]] if REFERENCE.get(metric) in part.columns else None
-        values[here] = score_rows(metric, part["target"], part[column], beside).values
+        values[here] = _part_values(metric, part, column, beside)
     counted = values[~np.isnan(values)]
     return Scored(float(counted.mean()) if len(counted) else float("nan"), values)
 
 
+def _part_values(metric: str, part: pd.DataFrame, column: str, beside: pd.Series[Any] | None) -> Floats:
+    if column != "prediction" or not class_columns(part):
+        return score_rows(metric, part["target"], part[column], beside).values
+    if metric not in MULTICLASS_METRICS:
+        raise _unknown_metric(metric, beside)
+    y, table = part["target"].to_numpy(dtype=np.float64), probabilities(part)
+    known = ~(np.isnan(y) | np.isnan(table).any(axis=1))
+    values = np.full(len(part), np.nan)
+    if known.any():
+        other = None if beside is None else beside.to_numpy(dtype=np.float64)[known]
+        values[known] = class_values(metric, y[known], table[known], other)
+    return values
+
+
 def score_interval(
-    values: Floats, timestamp: pd.Series[Any] | None, horizon: pd.Timedelta | None, seed: int = 0
+    values: Floats,
+    timestamp: pd.Series[Any] | None,
+    horizon: pd.Timedelta | None,
+    seed: int = 0,
+    group: pd.Series[Any] | None = None,
 ) -> tuple[float, float]:
     """The 95 % interval of a score from its values per row, by block bootstrap in time.
 
@@ -149,6 +191,8 @@ def score_interval(
         From decision to label.
     seed : int
         Seed of the bootstrap.
+    group : Series (n,), optional
+        Without time: rows of one group are one block.
 
     Returns
     -------
@@ -164,26 +208,69 @@ def score_interval(
     >>> score_interval(np.array([0.5] * 30), None, None)
     (0.5, 0.5)
     """
-    series = mean_by_time(values, timestamp)
+    series = mean_by_group(values, group) if group is not None else mean_by_time(values, timestamp)
     found = block_interval(series, horizon_bars(timestamp, horizon), seed=seed)
     return found.low, found.high
 
 
-def task_of(features: pd.DataFrame) -> str:
-    """Classification when every known target is 0.0 or 1.0, else regression.
+def task_of(features: pd.DataFrame, task: str | None = None) -> str:
+    """The task: what the run says, else classification when every known target is 0.0 or 1.0.
+
+    Parameters
+    ----------
+    features : DataFrame (rows, ...)
+        With `target`.
+    task : str, optional
+        ``classification`` (targets are class codes 0.0, 1.0, ...) or ``regression``. Without it the values, and
+        ``attrs["classes"]`` where the frame has kept it, decide.
 
     Raises
     ------
     DataError
         ``data.no_target`` without a target, ``data.too_few_rows`` when every one is NaN.
     UsageError
-        ``usage.value`` for more than two classes.
+        ``usage.value`` for another task, or for classification of targets that are no codes.
 
     Examples
     --------
-    >>> task_of(pd.DataFrame({"target": [0.0, 1.0, float("nan")]}))
-    'classification'
+    >>> rows = pd.DataFrame({"target": [0.0, 1.0, 2.0, float("nan")]})
+    >>> task_of(rows), task_of(rows, "classification")
+    ('regression', 'classification')
     """
+    known = _known_targets(features)
+    if task not in (None, "classification", "regression"):
+        raise UsageError(
+            "usage.value",
+            given=f"The task was {task!r}.",
+            have="There are classification and regression.",
+            try_="Try one of these, or none: the values decide then.",
+        )
+    if task == "classification" and not all(value >= 0 and value == int(value) for value in known):
+        raise UsageError(
+            "usage.value",
+            given=f"The target holds values such as {next(v for v in known if v < 0 or v != int(v)):g}.",
+            have="Classes are coded 0.0, 1.0, 2.0, ... as prepare_table codes them.",
+            try_="Try regression, or a target of classes.",
+        )
+    if task is not None:
+        return task
+    if features.attrs.get("classes") is not None:
+        return "classification"
+    return "classification" if set(known) <= {0.0, 1.0} else "regression"
+
+
+def classes_of(features: pd.DataFrame, task: str) -> int:
+    """How many classes the targets are coded in: at least 2, and 0 for regression.
+
+    Examples
+    --------
+    >>> classes_of(pd.DataFrame({"target": [0.0, 2.0]}), "classification")
+    3
+    """
+    return max(2, int(_known_targets(features).max()) + 1) if task == "classification" else 0
+
+
+def _known_targets(features: pd.DataFrame) -> Floats:
     if "target" not in features.columns:
         raise DataError(
             "data.no_target",
@@ -191,7 +278,7 @@ def task_of(features: pd.DataFrame) -> str:
             have=f"It has {', '.join(map(str, features.columns))}.",
             try_="Try create_features for bars, prepare_table for a table.",
         )
-    known = features["target"].dropna().unique()
+    known = np.asarray(features["target"].dropna().unique(), dtype=np.float64)
     if not len(known):
         raise DataError(
             "data.too_few_rows",
@@ -199,15 +286,7 @@ def task_of(features: pd.DataFrame) -> str:
             have=f"The frame has {len(features)} rows.",
             try_="Try a longer span or a shorter horizon.",
         )
-    classes = features.attrs.get("classes")
-    if classes is not None and len(classes) > 2:
-        raise UsageError(
-            "usage.value",
-            given=f"The target has {len(classes)} classes.",
-            have="Models and verdicts here are for two classes, or for a value.",
-            try_="Try one class against the rest.",
-        )
-    return "classification" if set(known) <= {0.0, 1.0} else "regression"
+    return known
 
 
 def _values(metric: str, y: Floats, p: Floats, r: Floats) -> Floats:
@@ -229,6 +308,11 @@ def _values(metric: str, y: Floats, p: Floats, r: Floats) -> Floats:
         return _ratio(np.abs(y - p), np.abs(y - r), when_zero=np.nan)
     if metric == "mae_skill":
         return 1 - _ratio(np.abs(y - p), np.abs(y - r), when_zero=np.nan)
+    if metric == "directional_accuracy":
+        return _direction(y, p, r)
+    if metric == "log_loss":
+        safe = np.clip(p, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+        return np.asarray(-np.log(np.where(y == 1, safe, 1 - safe)), dtype=np.float64)
     if metric == "rmse":
         root = float(np.sqrt(np.mean((y - p) ** 2)))
         return root + ((y - p) ** 2 - root**2) / (2 * root) if root > 0 else np.zeros(len(y))
@@ -238,6 +322,12 @@ def _values(metric: str, y: Floats, p: Floats, r: Floats) -> Floats:
         "mae": np.abs(y - p),
     }
     return plain[metric]
+
+
+def _direction(y: Floats, p: Floats, last: Floats) -> Floats:
+    start = last if (last >= 0).all() else np.zeros(len(last))
+    right = (np.sign(p - start) == np.sign(y - start)).astype(np.float64)
+    return np.where(y == start, np.nan, right)
 
 
 def _ratio(over: Floats, under: Floats, when_zero: float = 0.0) -> Floats:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from omc_agent.errors import DataError
 from omc_agent.tools.bootstrap import (
@@ -24,6 +25,8 @@ from omc_agent.tools.bootstrap import (
     horizon_bars,
     mean_by_time,
 )
+from omc_agent.tools.class_metrics import class_columns, likelihood, prior_table, skill_values
+from omc_agent.tools.grouping import group_of, mean_by_group
 from omc_agent.tools.metrics import Scored, score_frame, score_rows
 from omc_agent.tools.naive import naive_rules, naive_score
 from omc_agent.tools.targets import parse_horizon
@@ -32,6 +35,7 @@ ALPHA = 0.025
 # Three outcomes are seen at each opening, so the next one's level is a third.
 ALPHA_SHRINKS = 3
 DELTA_AUC, DELTA_CLOSE, DELTA_SKILL = 0.05, 0.02, 0.02
+METRIC = {"classification": "roc_auc", "multiclass": "log_loss_skill", "regression": "mae_skill"}
 # From this reference AUC on, five points more would be asking for the impossible.
 PERSISTENT_AUC = 0.70
 
@@ -43,11 +47,12 @@ class DecisionRule:
     Attributes
     ----------
     task, metric : str
-        ``classification`` with ``roc_auc``, or ``regression`` with ``mae_skill`` (1 - MAE / MAE of reference).
+        ``classification`` with ``roc_auc``, ``multiclass`` with ``log_loss_skill`` (1 - log loss / log loss of the
+        classes' shares), or ``regression`` with ``mae_skill`` (1 - MAE / MAE of reference).
     reference : str
         The naive rule that decides.
-    base : float
-        Base rate or median of the development targets.
+    base : float or tuple of float
+        Base rate or median of the development targets; of more than two classes their shares.
     alpha : float
         One-sided level at this opening.
     delta : float
@@ -61,7 +66,7 @@ class DecisionRule:
     task: str
     metric: str
     reference: str
-    base: float
+    base: float | tuple[float, ...]
     alpha: float
     delta: float
     horizon: str | None
@@ -119,7 +124,8 @@ def freeze_rule(
     >>> rule.reference, round(rule.alpha, 4), rule.delta
     ('constant', 0.0083, 0.05)
     """
-    rows = development[development["target"].notna()]
+    rows = as_likelihood(development[development["target"].notna()])
+    task = kind_of(rows, task)
     if rows.empty:
         raise DataError(
             "data.too_few_rows",
@@ -128,14 +134,14 @@ def freeze_rule(
             try_="Try a longer span.",
         )
     span = None if horizon is None else parse_horizon(horizon)
-    base = float(rows["target"].median() if task == "regression" else rows["target"].mean())
+    base = _base(rows, task)
     said = naive_predictions(rows, task, base, span)
     reference, best = "constant", 0.5 if task == "classification" else 0.0
     for rule in said.columns.drop("constant"):
         found = compare(rows, said[rule], said["constant"], task)
         if math.isnan(found.score):
             continue
-        series = mean_by_time(found.values, _times(rows))
+        series = block_series(found.values, rows)
         low = block_interval(series, horizon_bars(_times(rows), span), ALPHA, seed=seed).low
         level = found.score + (0.5 if task == "classification" else 0.0)
         if low > 0 and level > best:
@@ -143,16 +149,66 @@ def freeze_rule(
     close = DELTA_CLOSE if best > PERSISTENT_AUC else DELTA_AUC
     return DecisionRule(
         task=task,
-        metric="mae_skill" if task == "regression" else "roc_auc",
+        metric=METRIC[task],
         reference=reference,
         base=base,
         alpha=ALPHA / ALPHA_SHRINKS ** (opened - 1),
-        delta=DELTA_SKILL if task == "regression" else close,
+        delta=close if task == "classification" else DELTA_SKILL,
         horizon=None if span is None else span.isoformat(),
     )
 
 
-def naive_predictions(rows: pd.DataFrame, task: str, base: float, horizon: pd.Timedelta | None) -> pd.DataFrame:
+def kind_of(rows: pd.DataFrame, task: str) -> str:
+    """The task, and ``multiclass`` where the rows hold probabilities of more than two classes.
+
+    Examples
+    --------
+    >>> kind_of(pd.DataFrame(columns=["p_0", "p_1", "p_2"]), "classification")
+    'multiclass'
+    """
+    return "multiclass" if task != "regression" and class_columns(rows) else task
+
+
+def as_likelihood(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of more than two classes: `prediction` and `simple` as the probability of the class that occurred.
+
+    A log loss needs no more, so the rest of the rule works on one column, as it does for two classes.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"target": [1.0], "prediction": [0.0], "p_0": [0.5], "p_1": [0.25], "p_2": [0.25]})
+    >>> as_likelihood(rows)["prediction"].tolist()
+    [0.25]
+    """
+    if not class_columns(rows):
+        return rows
+    made = rows.assign(prediction=likelihood(rows))
+    return made.assign(simple=likelihood(rows, "simple_p_")) if class_columns(rows, "simple_p_") else made
+
+
+def block_series(values: NDArray[np.float64], rows: pd.DataFrame) -> NDArray[np.float64]:
+    """Values to resample in blocks: a mean at each time, else of each group, else each row.
+
+    Examples
+    --------
+    >>> block_series(np.array([0.0, 1.0]), pd.DataFrame({"target": [0.0, 1.0]})).tolist()
+    [0.0, 1.0]
+    """
+    group = group_of(rows)
+    if _times(rows) is None and group is not None:
+        return mean_by_group(values, group)
+    return mean_by_time(values, _times(rows))
+
+
+def _base(rows: pd.DataFrame, task: str) -> float | tuple[float, ...]:
+    if task == "multiclass":
+        return tuple(float(share) for share in prior_table(rows["target"], len(class_columns(rows))))
+    return float(rows["target"].median() if task == "regression" else rows["target"].mean())
+
+
+def naive_predictions(
+    rows: pd.DataFrame, task: str, base: float | tuple[float, ...], horizon: pd.Timedelta | None
+) -> pd.DataFrame:
     """What each naive rule that the frame can follow says of each row: a column per rule.
 
     Examples
@@ -161,6 +217,9 @@ def naive_predictions(rows: pd.DataFrame, task: str, base: float, horizon: pd.Ti
     >>> naive_predictions(rows, "classification", 0.5, None).to_dict("list")
     {'constant': [0.5], 'last': [0.1], 'reversal': [-0.1]}
     """
+    if isinstance(base, tuple):
+        shares = {f"p_{code}": share for code, share in enumerate(base)}
+        return pd.DataFrame({"constant": likelihood(rows[["target"]].assign(**shares))}, index=rows.index)
     said = {rule: naive_score(rows, rule, task, base, horizon) for rule in naive_rules(rows)}
     if task == "regression" and "naive_constant" in rows.columns:
         said["constant"] = rows["naive_constant"].astype("float64")
@@ -177,7 +236,8 @@ def compare(rows: pd.DataFrame, one: pd.Series[Any], other: pd.Series[Any], task
     one, other : Series (n,)
         Predictions, in the order of `rows`.
     task : str
-        ``classification``: AUC minus AUC. ``regression``: 1 - MAE / MAE of `other`.
+        ``classification``: AUC minus AUC. ``regression``: 1 - MAE / MAE of `other`. ``multiclass``: 1 - log loss /
+        log loss of `other`, both the probability given to the class that occurred.
 
     Returns
     -------
@@ -197,8 +257,23 @@ def compare(rows: pd.DataFrame, one: pd.Series[Any], other: pd.Series[Any], task
     )
     if task == "regression":
         return score_frame("mae_skill", both, "one")
+    if task == "multiclass":
+        return _log_loss_skill(both)
     mine, theirs = score_frame("roc_auc", both, "one"), score_frame("roc_auc", both, "other")
     return Scored(mine.score - theirs.score, mine.values - theirs.values)
+
+
+def _log_loss_skill(both: pd.DataFrame) -> Scored:
+    values = np.full(len(both), np.nan)
+    known = both["one"].notna().to_numpy() & both["target"].notna().to_numpy()
+    fold = both["fold"].to_numpy() if "fold" in both.columns else np.zeros(len(both))
+    for each in pd.unique(fold):
+        here = known & (fold == each)
+        if here.any():
+            one, other = (-np.log(both[name].to_numpy(dtype=np.float64)[here]) for name in ("one", "other"))
+            values[here] = skill_values(one, other)
+    counted = values[~np.isnan(values)]
+    return Scored(float(counted.mean()) if len(counted) else float("nan"), values)
 
 
 def trials_lift(
@@ -216,7 +291,8 @@ def trials_lift(
     trials : list of DataFrame
         Out-of-fold frames of all trials on the same rows: `target`, `prediction`, and `timestamp`, `fold`.
     task : str
-        ``classification`` (lift of ROC-AUC) or ``regression`` (lift of mae_skill).
+        ``classification`` (lift of ROC-AUC), ``regression`` (of mae_skill), or ``multiclass`` (of log_loss_skill;
+        `prediction` is the probability given to the class that occurred).
     horizon : str or timedelta or None
         From decision to label.
     reference : Series, optional
@@ -254,7 +330,10 @@ def trials_lift(
 
 def _trial_series(trial: pd.DataFrame, task: str, reference: pd.Series[Any] | None) -> pd.Series[Any]:
     """A trial's values by time, or by row where there is no time."""
-    if task == "regression":
+    if task == "multiclass":
+        shares = likelihood_of_shares(trial["target"]) if reference is None else reference.reindex(trial.index)
+        values = compare(trial, trial["prediction"], shares, task).values
+    elif task == "regression":
         beside = trial["target"].median() if reference is None else reference.reindex(trial.index)
         values = score_frame("mae_skill", trial.assign(naive_constant=beside)).values
     else:
@@ -262,6 +341,17 @@ def _trial_series(trial: pd.DataFrame, task: str, reference: pd.Series[Any] | No
     if "timestamp" not in trial.columns:
         return pd.Series(values, index=trial.index)
     return pd.Series(values).groupby(trial["timestamp"].array).mean()
+
+
+def likelihood_of_shares(target: pd.Series[Any]) -> pd.Series[Any]:
+    """What the classes' own shares give to the class that occurred.
+
+    Examples
+    --------
+    >>> likelihood_of_shares(pd.Series([0.0, 1.0, 1.0, 2.0])).tolist()
+    [0.25, 0.5, 0.5, 0.25]
+    """
+    return target.map(target.value_counts(normalize=True))
 
 
 def brier(target: pd.Series[Any], probability: pd.Series[Any]) -> float:

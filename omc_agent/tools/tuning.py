@@ -13,10 +13,12 @@ import pandas as pd
 
 from omc_agent.errors import AgentError
 from omc_agent.tools.algorithms import Params, find_algorithm
+from omc_agent.tools.class_metrics import class_columns
 from omc_agent.tools.early_stopping import ROUNDS, find_rounds
 from omc_agent.tools.gain import no_gain, tuning_gain
-from omc_agent.tools.metrics import HIGHER_IS_BETTER, metrics_for, task_of
+from omc_agent.tools.metrics import HIGHER_IS_BETTER, classes_of, metrics_for, task_of
 from omc_agent.tools.modeling import cross_validate_model
+from omc_agent.tools.rule import as_likelihood
 from omc_agent.tools.rungs import climb, rung_frames
 from omc_agent.tools.searching import Search, check_bounds, make_search
 from omc_agent.tools.trials import Log, Tried
@@ -88,7 +90,8 @@ def tune_hyperparameters(
         Bounds by parameter instead of ``SPACES[model]``: ``("int", low, high)``, ``("float", low, high)``,
         ``("log", low, high)`` or ``("choice", one, other, ...)``.
     keep_trials : bool
-        Whether `oof` also holds the prediction of every trial, in columns ``trial_0``, ``trial_1``, ...
+        Whether `oof` also holds the prediction of every trial, in columns ``trial_0``, ``trial_1``, ... (of more
+        than two classes the probability of the one that occurred).
     params : mapping, optional
         Parameters that are fixed in every trial, the first one too; they are not searched.
     method : str
@@ -133,10 +136,9 @@ def tune_hyperparameters(
     >>> len(tried), tried["params"].iloc[0]
     (2, '{}')
     """
-    known = {} if task is None else {"task": task}
-    task = task or task_of(features)
+    task = task_of(features, task)
     find_algorithm(task, model)
-    metric = metric or metrics_for(task)[0]
+    metric = metric or metrics_for(task, classes_of(features, task))[0]
     higher = HIGHER_IS_BETTER.get(metric, True)
     fixed = dict(params or {})
     bounds = check_bounds(model, SPACES[model] if space is None else space, trials)
@@ -147,7 +149,7 @@ def tune_hyperparameters(
 
     def score_of(rows: pd.DataFrame, chosen: dict[str, Any]) -> Tried:
         given, name = {**fixed, **chosen}, f"{model} (tuned)" if chosen else model
-        return Tried(*cross_validate_model(rows, model, given, metric, n_splits, seed, name, **known))
+        return Tried(*cross_validate_model(rows, model, given, metric, n_splits, seed, name, task))
 
     log = Log(higher, wall)
     try:
@@ -173,7 +175,9 @@ def tune_hyperparameters(
     gain = _gain(log, metric, features, seed)
     oof = best.oof
     if keep_trials:
-        oof = oof.assign(**{f"trial_{n}": one.oof["prediction"] for n, one in enumerate(log.tried) if len(one.oof)})
+        oof = oof.assign(
+            **{f"trial_{n}": as_likelihood(one.oof)["prediction"] for n, one in enumerate(log.tried) if len(one.oof)}
+        )
     return {**best.score, "gain": gain, "stopped": log.stopped}, log.table(), oof
 
 
@@ -187,7 +191,7 @@ def trial_frames(oof: pd.DataFrame) -> list[pd.DataFrame]:
     [0.6, 0.7]
     """
     names = [name for name in oof.columns if str(name).startswith("trial_")]
-    bare = oof.drop(columns=names)
+    bare = oof.drop(columns=[*names, *class_columns(oof)])
     return [bare.assign(prediction=oof[name]) for name in names]
 
 

@@ -19,7 +19,15 @@ from omc_agent.tools.bootstrap import Interval
 from omc_agent.tools.conditions import at_least_as_good, failed_conditions, paired, refusal, span_of
 from omc_agent.tools.metrics import score_rows
 from omc_agent.tools.power import standard_errors
-from omc_agent.tools.rule import DecisionRule, compare, freeze_rule, naive_predictions, trials_lift
+from omc_agent.tools.rule import (
+    DecisionRule,
+    as_likelihood,
+    compare,
+    freeze_rule,
+    kind_of,
+    naive_predictions,
+    trials_lift,
+)
 from omc_agent.tools.verdict_words import explain
 
 __all__ = ["Verdict", "call_verdict", "explain"]
@@ -149,8 +157,10 @@ def call_verdict(
     >>> call_verdict(rows, rows, task="classification", horizon=None, claimed=1.0, trials=1).call
     'edge'
     """
+    task = kind_of(development, task)
+    sealed, development = as_likelihood(sealed), as_likelihood(development)
     rule = rule or freeze_rule(development, task=task, horizon=horizon, opened=opened, seed=seed)
-    stated = _development_score(development, rule) if claimed is None or task == "regression" else claimed
+    stated = _development_score(development, rule) if claimed is None or task != "classification" else claimed
     lift = _lift(oof_trials, development, rule, seed)
     known: dict[str, Any] = {
         "metric": rule.metric,
@@ -186,11 +196,11 @@ def _decide(
     interval = paired(rows, rows["prediction"], said[rule.reference], rule, seed)
     beats = {name: at_least_as_good(rows, said[name], rule.task) for name in said.columns}
     failed = failed_conditions(rows, said, development, rule, beats)
-    call, reason = _call(interval, rule, failed, times)
+    call, reason = _call(interval, rule, failed, times, "groups" if "row_group" in rows.columns else "rows")
     # A choice that is the simple model itself has no second line to be measured against.
     if "simple" in rows.columns and rows["simple"].notna().any() and not _same(rows):
         beats["simple_model"] = paired(rows, rows["prediction"], rows["simple"], rule, seed).low > 0
-    reference_score = 0.0 if rule.task == "regression" else _auc(rows["target"], said[rule.reference])
+    reference_score = 0.0 if rule.task != "classification" else _auc(rows["target"], said[rule.reference])
     return Verdict(
         call=call,
         reason=reason,
@@ -211,14 +221,14 @@ def _same(rows: pd.DataFrame) -> bool:
 
 
 def _call(
-    interval: Interval, rule: DecisionRule, failed: list[str], times: pd.Series[Any] | None
+    interval: Interval, rule: DecisionRule, failed: list[str], times: pd.Series[Any] | None, unit: str = "rows"
 ) -> tuple[Literal["edge", "no_edge", "inconclusive"], str]:
     """Conditions (a) and (f), and the three calls."""
     if not interval.enough:
-        needs = _amount(20 * interval.wanted_block, times)
+        needs = _amount(20 * interval.wanted_block, times, unit)
         return (
             "inconclusive",
-            f"too_few_blocks: the holdout has {_amount(interval.n, times)} and needs {needs}",
+            f"too_few_blocks: the holdout has {_amount(interval.n, times, unit)} and needs {needs}",
         )
     if interval.low > 0 and not failed:
         return "edge", "edge"
@@ -226,8 +236,10 @@ def _call(
         return "no_edge", "ruled_out"
     if interval.low > 0:
         return "inconclusive", f"{failed[0]}: {', '.join(failed)}"
-    needs = _amount(math.ceil(interval.n * (standard_errors(rule.alpha) * interval.se / rule.delta) ** 2), times)
-    have = _amount(interval.n, times)
+    needs = _amount(
+        math.ceil(interval.n * (standard_errors(rule.alpha) * interval.se / rule.delta) ** 2), times, unit
+    )
+    have = _amount(interval.n, times, unit)
     return (
         "inconclusive",
         f"wide_interval: the holdout has {have}; {needs} would find an edge of {rule.delta:g} four times in five",
@@ -237,9 +249,9 @@ def _call(
 def _development_score(development: pd.DataFrame, rule: DecisionRule) -> float:
     rows = development[development["target"].notna() & development["prediction"].notna()]
     said = naive_predictions(rows, rule.task, rule.base, span_of(rule))
-    name = rule.reference if rule.task == "regression" else "constant"
+    name = "constant" if rule.task == "classification" else rule.reference
     found = compare(rows, rows["prediction"], said[name], rule.task).score
-    return found if rule.task == "regression" else 0.5 + found
+    return 0.5 + found if rule.task == "classification" else found
 
 
 def _lift(
@@ -248,6 +260,8 @@ def _lift(
     if not trials:
         return None
     beside = naive_predictions(development, rule.task, rule.base, span_of(rule))[rule.reference]
+    # A kept trial is one column, already the probability of what occurred; a candidate's frame has all classes.
+    trials = [as_likelihood(trial) for trial in trials]
     return trials_lift(trials, task=rule.task, horizon=rule.horizon, reference=beside, seed=seed)
 
 
@@ -259,9 +273,9 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _amount(count: int, times: pd.Series[Any] | None) -> str:
-    """So many bars, and how many days that is; rows for a table without time."""
+def _amount(count: int, times: pd.Series[Any] | None, unit: str = "rows") -> str:
+    """So many bars, and how many days that is; rows or groups for a table without time."""
     if times is None:
-        return f"{count:,} rows"
+        return f"{count:,} {unit}"
     step = float(np.median(np.diff(np.unique(epoch_us(times)))))
     return f"{count:,} bars ({count * step / _MICROSECONDS_A_DAY:,.1f} days)"

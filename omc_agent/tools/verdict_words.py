@@ -85,6 +85,12 @@ def _comparison(v: Mapping[str, Any]) -> str:
             f"On the sealed rows the model's mean absolute error is {100 * abs(difference):.1f} % {side} than "
             f"that of {rule} (skill {difference:+.3f}, {interval})."
         )
+    if v["metric"] == "log_loss_skill":
+        side = "smaller" if difference >= 0 else "larger"
+        return (
+            f"On the sealed rows the model's log loss is {100 * abs(difference):.1f} % {side} than that of the "
+            f"classes' shares (skill {difference:+.3f}, {interval})."
+        )
     return (
         f"On the sealed rows the model's ROC-AUC is {v['score']:.3f}; {rule} scores {v['reference_score']:.3f}. "
         f"The difference is {difference:+.3f} ({interval})."
@@ -110,7 +116,7 @@ def _judgement(v: Mapping[str, Any], code: str, detail: str) -> str:
 def _ruled_out(v: Mapping[str, Any]) -> str:
     low = v["low"] > 0
     first = "The interval lies above zero, but not every condition holds" if low else "Chance gives as much"
-    unit = "of error" if v["metric"] == "mae_skill" else "of AUC"
+    unit = {"mae_skill": "of error", "log_loss_skill": "of log loss"}.get(v["metric"], "of AUC")
     said = f"{first}, and an edge of {v['delta']:g} {unit}, the least worth having, is ruled out."
     if v["reference"] != "constant" and v["metric"] == "roc_auc" and v["beats"].get("constant"):
         said += f" The score is above a coin's 0.5, but {_RULE[v['reference']]} needs no model for that."

@@ -8,7 +8,6 @@ from synthetic import direction, returns
 
 from omc_agent.errors import DataError, UsageError
 from omc_agent.tools.metrics import (
-    HIGHER_IS_BETTER,
     metrics_for,
     score_frame,
     score_interval,
@@ -16,7 +15,9 @@ from omc_agent.tools.metrics import (
     task_of,
 )
 
+ONE_COLUMN = sorted({*metrics_for("classification"), *metrics_for("regression")})
 ORACLES = {
+    "log_loss": sk.log_loss,
     "roc_auc": sk.roc_auc_score,
     "pr_auc": sk.average_precision_score,
     "accuracy": lambda y, p: sk.accuracy_score(y, p >= 0.5),
@@ -52,7 +53,7 @@ def test_skill_and_scaled_error_are_ratios_to_the_reference():
     assert score_rows("mae_skill", y, p, reference).score == pytest.approx(1 - ratio)
 
 
-@pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
+@pytest.mark.parametrize("metric", ONE_COLUMN)
 def test_values_are_what_a_row_adds(metric):
     """Giving one row a little more weight moves the score by its value less the score: the jackknife agrees."""
     y, p, reference = sample(metric)
@@ -65,7 +66,7 @@ def test_values_are_what_a_row_adds(metric):
     assert whole.values.mean() == pytest.approx(whole.score)
 
 
-@pytest.mark.parametrize("metric", sorted(HIGHER_IS_BETTER))
+@pytest.mark.parametrize("metric", ONE_COLUMN)
 def test_unknown_rows_do_not_count(metric):
     y, p, reference = sample(metric)
     padded = [np.append(column, extra) for column, extra in ((y, np.nan), (p, 0.5), (reference, 0.0))]
@@ -122,5 +123,9 @@ def test_task_is_read_from_the_target():
     assert caught.value.code == "data.too_few_rows"
     many = pd.DataFrame({"target": [0.0, 1.0, 2.0]})
     many.attrs["classes"] = ["a", "b", "c"]
-    with pytest.raises(UsageError, match="3 classes"):
-        task_of(many)
+    assert task_of(many) == "classification"
+    many.attrs.clear()  # as after a way through a file
+    assert task_of(many) == "regression"
+    assert task_of(many, "classification") == "classification"
+    with pytest.raises(UsageError, match="coded"):
+        task_of(returns(bars=100), "classification")
