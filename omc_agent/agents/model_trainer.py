@@ -69,7 +69,8 @@ class ModelTrainingAgent(BaseAgent):
 Stage: model_training. First score each naive rule ({", ".join(NAIVE)}) with cross_validate_model, then the
 candidates: those the brief names, else all that fit the task and are not avoided. Classification:
 {", ".join(CLASSIFIERS)}. Regression: {", ".join(REGRESSORS)}.
-A table without time has only the rule `constant`. Folds and seed are fixed by the run.{FOLLOW}"""
+A table that is no series (`sealed.lags` is empty) has only the rule `constant`. Folds and seed are fixed by the
+run.{FOLLOW}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Walk-forward scoring, plain training to look at one model, free code."""

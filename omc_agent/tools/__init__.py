@@ -15,6 +15,7 @@ _HOMES = {
     "indicators": ("calculate_technical_indicators",),
     "features": ("create_features", "drop_columns"),
     "table_features": ("prepare_table",),
+    "time_column": ("order_in_time",),
     "splits": ("last_fold",),
     "targets": ("fit_median_volatility", "make_target"),
     "modeling": ("train_classification_model", "train_regression_model"),

@@ -24,6 +24,7 @@ from omc_agent.tools.split_checks import at_least, span_of, too_few
 __all__ = ["Folds", "Positions", "TableFolds", "WalkForward", "folds_for", "last_fold", "seal", "seal_cut"]
 
 Positions = NDArray[np.int64]
+LEAST_ROWS = 20  # fewer rows teach a model nothing
 
 
 class Folds(Protocol):
@@ -51,6 +52,9 @@ class WalkForward:
     window : str or timedelta, optional
         Length of a rolling training window, counted back from the start of the test block. Without it the
         window expands: all of the past.
+    least : int
+        Times that the first block holds at least, so that a short frame has something to train on; the other
+        blocks share the rest.
 
     Notes
     -----
@@ -68,11 +72,16 @@ class WalkForward:
     """
 
     def __init__(
-        self, n_splits: int = 5, embargo: str | timedelta = "0h", window: str | timedelta | None = None
+        self,
+        n_splits: int = 5,
+        embargo: str | timedelta = "0h",
+        window: str | timedelta | None = None,
+        least: int = 1,
     ) -> None:
         self.n_splits = at_least("n_splits", n_splits, 1)
         self.embargo = span_of("embargo", embargo)
         self.window = None if window is None else span_of("window", window)
+        self.least = at_least("least", least, 1)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """The number of folds."""
@@ -101,6 +110,9 @@ class WalkForward:
         time, label_end = epoch_us(X["timestamp"]), _epoch_or_never(X["label_end"])
         unique = np.unique(time)
         edges = np.linspace(0, len(unique), self.n_splits + 2).round().astype(int)
+        if edges[1] < self.least:
+            rest = np.linspace(min(self.least, len(unique)), len(unique), self.n_splits + 1).round().astype(int)
+            edges = np.concatenate([[0], rest])
         if (np.diff(edges) < 1).any():
             raise too_few(len(unique), self.n_splits)
         for first, last in itertools.pairwise(edges[1:]):
@@ -168,7 +180,7 @@ def folds_for(
     'TableFolds'
     """
     if "timestamp" in features.columns:
-        return WalkForward(n_splits)
+        return WalkForward(n_splits, least=LEAST_ROWS)
     return TableFolds(n_splits, seed, stratify=task == "classification")
 
 
