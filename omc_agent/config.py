@@ -150,6 +150,8 @@ class Source:
     db: str | None = None
     table: str = "price_data_5min"
     target: str | None = None
+    time: str | None = None
+    series: str = "auto"
     frames: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
@@ -169,6 +171,12 @@ class AgentSettings(Configurable):
     databases = Dict(Unicode(), help="Names for database URLs, for --db NAME.").tag(config=True)
     table = Unicode("price_data_5min", help="The table that holds the rows.").tag(config=True)
     target = Unicode(help="The column to predict; empty: as the goal says.").tag(config=True)
+    time = Unicode(help="The column that holds the time of a table's rows; empty: as it is found.").tag(config=True)
+    series = Enum(
+        ("auto", "yes", "no"),
+        "auto",
+        help="Whether a table in time is one series, forecast from its past, or rows that each stand for themselves.",
+    ).tag(config=True)
     model = Unicode("offline", help="Who thinks: offline, or provider:model.").tag(config=True)
     model_timeout = Float(120.0, help="Seconds that one model call may take.").tag(config=True)
     approve = Enum(("always", "risky", "never"), "risky", help="When a person is asked.").tag(config=True)
@@ -286,7 +294,14 @@ class AgentSettings(Configurable):
                     try_="Give a URL such as sqlite:///market.db, or set AgentSettings.databases.",
                 )
             db = known[db]
-        return Source(db=db, table=self.table, target=self.target or None, frames=dict(frames or {}))
+        return Source(
+            db=db,
+            table=self.table,
+            target=self.target or None,
+            time=self.time or None,
+            series=self.series,
+            frames=dict(frames or {}),
+        )
 
 
 def _databases_from_environment() -> dict[str, str]:

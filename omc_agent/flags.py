@@ -17,6 +17,11 @@ SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--db",), {"metavar": "URL|NAME", "help": "database of the rows: an SQLAlchemy URL or a configured name"}),
     (("--table",), {"metavar": "NAME", "help": "table that holds the rows"}),
     (("--target",), {"metavar": "COLUMN", "help": "column to predict"}),
+    (("--time",), {"metavar": "COLUMN", "help": "column that holds the time of a table's rows"}),
+    (
+        ("--series",),
+        {"choices": ("auto", "yes", "no"), "help": "whether a table in time is one series, forecast from its past"},
+    ),
     (("--approve",), {"choices": ("always", "risky", "never"), "help": "when a person is asked"}),
     (("--policy",), {"metavar": "FILE", "help": "YAML file that answers gates and clarifications"}),
     (("--answer-within",), {"type": float, "metavar": "SECONDS", "help": "how long a question waits"}),

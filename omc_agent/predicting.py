@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from omc_agent.agents.data_retrieval import _in_time
 from omc_agent.config import PRELUDE, AgentSettings
 from omc_agent.errors import DataError, SandboxError
 from omc_agent.recipe import fetched_rows, joined
@@ -22,6 +21,7 @@ from omc_agent.tools.bars import bar_interval
 from omc_agent.tools.features import feature_columns
 from omc_agent.tools.stored_time import parse_times
 from omc_agent.tools.table_features import prepare_table
+from omc_agent.tools.time_column import order_in_time
 
 TOLERANCE = 1e-9
 PREDICT = """\
@@ -171,7 +171,7 @@ class Predictor:
 
     def _read_table(self, frame: pd.DataFrame) -> pd.DataFrame:
         # In the order of time, as the run's own rows are.
-        return _in_time(frame, str(self.brief["target"])) if self.timed else frame
+        return order_in_time(frame, str(self.brief["target"]), self._settings.time or None) if self.timed else frame
 
     def _history(self, new: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         """Stored rows before the new ones, and from where they are in words; none where they do not join."""

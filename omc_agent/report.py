@@ -22,7 +22,7 @@ from omc_agent.tools.reporting import model_card, what_was_tried
 
 Save = Callable[[str, bytes], Awaitable[Any]]
 
-_NOT_FEATURES = {"coin", "timestamp", "label_end", "naive_last", "naive_day", "target"}
+_NOT_FEATURES = {"coin", "timestamp", "label_end", "naive_last", "naive_before", "naive_day", "target"}
 HEADINGS = {
     "data_retrieval": "Data",
     "data_analysis": "Analysis",

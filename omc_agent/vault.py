@@ -48,7 +48,6 @@ class Vault:
         development, sealed = seal(
             frame,
             fraction=self.trust.holdout,
-            horizon=brief.horizon,
             seed=self.trust.seed,
             **({} if has_time else {"target": brief.target}),
         )

@@ -21,7 +21,6 @@ from typing import Any
 import pandas as pd
 
 from omc_agent.agents.context import RunContext
-from omc_agent.agents.data_retrieval import _in_time
 from omc_agent.config import PRELUDE, AgentSettings, Trust, settings_with
 from omc_agent.errors import AgentError, SandboxError
 from omc_agent.graph.scoring import scoring
@@ -32,6 +31,7 @@ from omc_agent.sandbox.replay import RecordedCell, replay
 from omc_agent.store.records import Row, recorded
 from omc_agent.tools.data import fetch_price_data, fetch_table
 from omc_agent.tools.fingerprint import TIMINGS, fingerprint
+from omc_agent.tools.time_column import order_in_time
 
 TOLERANCE = 1e-9
 # Cells of these stages look at scores only; what they show is made of values that are compared by themselves.
@@ -214,7 +214,7 @@ class Verifier:
                 if not given.get("end"):  # the newest bars came later
                     again = again[again["timestamp"] <= whole["timestamp"].max()]
                 return again
-            return _in_time(fetch_table(brief["table"], source.db), brief["target"])
+            return order_in_time(fetch_table(brief["table"], source.db), brief["target"], source.time)
 
     async def _check_cells(self, development: pd.DataFrame) -> None:
         """Replay in the run's order; frames and scores have to come out as recorded."""

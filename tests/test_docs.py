@@ -318,13 +318,13 @@ def test_the_goals_in_the_table_are_read_as_it_says():
 
 
 def test_a_frame_of_bars_is_known_as_bars_and_a_table_with_a_time_is_put_in_order():
-    from omc_agent.agents.data_retrieval import _in_time
     from omc_agent.tools.describing import describe_frame
+    from omc_agent.tools.time_column import order_in_time
 
     times = pd.date_range("2024-01-01", periods=3, freq="5min", tz="UTC")
     seen = describe_frame(pd.DataFrame({"symbol": "BTC/USDT", "open_time": times, "last": [1.0, 2.0, 3.0]}), "df")
     assert list(seen["coins"]) == ["BTC"]
     assert seen["bar_minutes"] == 5.0
-    table = _in_time(pd.DataFrame({"date": ["2024-01-02", "2024-01-01"], "sold": [1, 0]}), "sold")
+    table = order_in_time(pd.DataFrame({"date": ["2024-01-02", "2024-01-01"], "sold": [1, 0]}), "sold")
     assert table["sold"].tolist() == [0, 1]
     assert table["timestamp"].is_monotonic_increasing

@@ -77,8 +77,15 @@ def _horizon_argument(context: RunContext, state: dict[str, Any]) -> dict[str, A
 
 
 def _target_argument(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
-    time = state.get("sealed", {}).get("time")
-    return {"target": state["brief"]["target"], **({"time": time} if time else {})}
+    return table_arguments(state.get("sealed", {}), state["brief"]["target"])
+
+
+def table_arguments(sealed: Mapping[str, Any], target: str) -> dict[str, Any]:
+    """How `prepare_table` reads the rows, as it was found on development rows: a replay must not look again."""
+    found = {name: sealed[name] for name in ("time", "classes", "lags") if sealed.get(name) is not None}
+    found |= {"season": sealed["season"]} if sealed.get("season", 1) > 1 else {}
+    found |= {"cycle": sealed["cycle"]} if sealed.get("cycle") else {}
+    return {"target": target, **found}
 
 
 class FeatureAgent(BaseAgent):
@@ -104,7 +111,11 @@ kept.{FOLLOW}"""
                 "fit_median_volatility", "fit", (VOLATILITY_STATE,), fixed=_horizon_argument, hidden=("horizon",)
             ).build(),
             CellTool(
-                "prepare_table", "transform", ("features",), fixed=_target_argument, hidden=("target", "time")
+                "prepare_table",
+                "transform",
+                ("features",),
+                fixed=_target_argument,
+                hidden=("target", "time", "classes", "lags", "season", "cycle"),
             ).build(),
             CellTool("drop_columns", "transform", ("features",)).build(),
             free_code_tool(),

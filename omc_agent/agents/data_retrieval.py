@@ -17,12 +17,13 @@ from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.poor_data import poor_data_question
 from omc_agent.agents.quality import check_rows, quality_warnings
+from omc_agent.agents.rows_in_time import one_series, time_warnings
 from omc_agent.agents.toolbox import answer, cell_key, render_call
 from omc_agent.errors import DataError
 from omc_agent.events import HoldoutSealed, Warned
 from omc_agent.tools import data
-from omc_agent.tools.prices_table import find_roles
-from omc_agent.tools.stored_time import parse_times
+from omc_agent.tools.table_features import prepare_table
+from omc_agent.tools.time_column import order_in_time
 
 MAX_QUERY_ROWS = 1_000
 MAX_CLARIFICATIONS = 2  # visits: the first one is before the plan
@@ -141,11 +142,9 @@ async def _fetch_rows(runtime: ToolRuntime[RunContext, Any], why: str = "") -> C
     source = context.source
 
     def call() -> dict[str, Any]:
-        if source.frames:
-            frame = next(iter(source.frames.values())).reset_index(drop=True)
-        else:
-            frame = data.fetch_table(brief["table"], source.db)
-        frame = _in_time(frame, brief["target"])
+        handed_in = next(iter(source.frames.values()), None)
+        frame = data.fetch_table(brief["table"], source.db) if handed_in is None else handed_in
+        frame = order_in_time(frame, brief["target"], source.time)
         if brief["task"] != "analysis" and brief["target"] not in frame.columns:
             raise DataError(
                 "data.no_target",
@@ -153,20 +152,13 @@ async def _fetch_rows(runtime: ToolRuntime[RunContext, Any], why: str = "") -> C
                 have=f"Columns: {', '.join(map(str, frame.columns[:30]))}.",
                 try_="Name one of them with --target.",
             )
-        return _sealed(context, frame, brief, [])
+        return _sealed_rows(context, frame, brief)
 
     name = next(iter(source.frames), None)
-    code = f"rows = {name}.copy()" if name else f"rows = fetch_table({brief['table']!r})"
+    given = {"frame": name or f"fetch_table({brief['table']!r})", "target": brief["target"]}
+    given |= {"time": source.time} if source.time else {}
+    code = render_call(order_in_time, given, ["frame"], ["rows"])
     return await _finish_fetch(runtime, code, call, "rows")
-
-
-def _in_time(frame: pd.DataFrame, target: str) -> pd.DataFrame:
-    """A table with a time column is put in its order, the column named `timestamp`; others stay as they are."""
-    column = find_roles(str(name) for name in frame.columns).get("timestamp")
-    if column is None or column == target:
-        return frame
-    timed = frame.rename(columns={column: "timestamp"}).assign(timestamp=parse_times(frame[column]))
-    return timed.sort_values("timestamp", kind="stable", ignore_index=True)
 
 
 def _sealed(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any], coins: list[str]) -> dict[str, Any]:
@@ -174,8 +166,20 @@ def _sealed(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any], coi
     check_rows(frame, brief)
     notes = quality_warnings(frame, coins)
     development, facts = context.seal(frame, brief)
-    return {"prices" if "timestamp" in frame and "close" in frame else "rows": development,
-            "sealed": facts, "warnings": notes}  # fmt: skip
+    return {"prices": development, "sealed": facts, "warnings": notes}
+
+
+def _sealed_rows(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any]) -> dict[str, Any]:
+    """The same for any table, and how its rows hang together, as the development rows show it."""
+    check_rows(frame, brief)
+    notes = time_warnings(frame)
+    development, facts = context.seal(frame, brief)
+    if brief["task"] != "analysis" and "timestamp" in development:
+        notes += one_series(development, facts, brief, context.source.series)
+    if brief["task"] != "analysis":
+        classes = prepare_table(development, brief["target"]).attrs["classes"] or []
+        facts |= {"classes": classes} if len(classes) <= 2 else {}
+    return {"rows": development, "sealed": facts, "warnings": notes}
 
 
 async def _finish_fetch(

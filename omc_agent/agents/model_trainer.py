@@ -102,7 +102,8 @@ models and a forest where rows are few or columns many for them, boosted trees w
 Always score a linear model and small trees as well (random_forest; with few shallow trees where nobody asked for it):
 they say whether complexity pays. A candidate that fails is reported; go on with the others. Classification:
 {", ".join(CLASSIFIERS)}. Regression: {", ".join(REGRESSORS)}.
-A table without time has only the rule `constant`. Folds and seed are fixed by the run.{FOLLOW}"""
+A table that is no series (`sealed.lags` is empty) has only the rule `constant`. Folds and seed are fixed by the
+run.{FOLLOW}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Walk-forward scoring, plain training to look at one model, free code."""

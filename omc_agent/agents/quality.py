@@ -18,7 +18,7 @@ MIN_HORIZONS = 60
 def check_rows(frame: pd.DataFrame, brief_values: dict[str, Any]) -> None:
     """Raise DataError when there are too few rows, or prices that never change."""
     brief = Brief.model_validate(brief_values)
-    if "close" not in frame or "timestamp" not in frame:
+    if not is_bars(frame):
         if len(frame) < MIN_ROWS:
             raise _too_few(len(frame), MIN_ROWS, "rows")
         return
@@ -37,6 +37,11 @@ def check_rows(frame: pd.DataFrame, brief_values: dict[str, Any]) -> None:
     needed = needed_bars(frame, brief)
     if most < needed:
         raise _too_few(most, needed, "bars a coin")
+
+
+def is_bars(frame: pd.DataFrame) -> bool:
+    """Whether the rows are bars of coins, rather than any table."""
+    return {"coin", "timestamp", "close"} <= set(frame.columns)
 
 
 def needed_bars(frame: pd.DataFrame, brief: Brief) -> int:
@@ -58,7 +63,7 @@ def _too_few(have: int, needed: int, what: str) -> DataError:
 def quality_warnings(frame: pd.DataFrame, coins: list[str]) -> list[dict[str, Any]]:
     """What to tell of the rows before they are cut: nothing is changed here but order and duplicates."""
     notes: list[dict[str, Any]] = []
-    if "close" not in frame or "timestamp" not in frame:
+    if not is_bars(frame):
         return notes
     there = set(frame["coin"].unique())
     for asked in coins:

@@ -43,9 +43,16 @@ async def leak_test(state: AgentState, runtime: Runtime[RunContext]) -> dict[str
         began = time.time()
         cuts = leakage.cut_points(inputs, k=k, seed=context.trust.seed)
         async with context.fresh_box() as bench:
-            findings = await find_leaks(bench, name, inputs, reference, cuts, state["brief"]["horizon"])
+            findings = await find_leaks(bench, name, inputs, reference, cuts, horizon_of(state))
         await _tell(visit, state, findings, reference, cuts, time.time() - began)
         return _done(visit, findings)
+
+
+def horizon_of(state: AgentState) -> str:
+    """From decision to label, ISO 8601: the brief's for bars; one step for a table in time, whose labels are known at
+    the time of their row.
+    """
+    return str(state["sealed"].get("step") or state["brief"]["horizon"])
 
 
 async def find_leaks(

@@ -16,15 +16,17 @@ import pandas as pd
 from langgraph.runtime import Runtime
 
 from omc_agent.agents.context import Bench, RunContext
+from omc_agent.agents.data_analyst import table_arguments
 from omc_agent.brief import Brief
 from omc_agent.errors import SandboxError
 from omc_agent.events import LeakTested, VerdictCalled, Warned
-from omc_agent.graph.leak_test import TRANSFORM, find_leaks
+from omc_agent.graph.leak_test import TRANSFORM, find_leaks, horizon_of
 from omc_agent.graph.state import AgentState
 from omc_agent.graph.visit import Visit, visiting
 from omc_agent.naming import model_name
 from omc_agent.tools import leakage
 from omc_agent.tools.analysis import clean_data
+from omc_agent.tools.naive import NAIVE_COLUMNS
 from omc_agent.tools.rule import ALPHA_SHRINKS, freeze_rule
 from omc_agent.tools.table_features import prepare_table
 from omc_agent.tools.targets import fit_median_volatility, make_target
@@ -92,7 +94,7 @@ async def _read_case(context: RunContext, visit: Visit, state: AgentState, brief
     frames, name = state["frames"], state["sealed"]["frame"]
     features = await context.load_frame(str(frames["features"]["sha"]))
     oof = await context.load_frame(str(frames[state["choice"]["oof"]]["sha"]))
-    naive = [column for column in ("naive_last", "naive_day") if column in features]
+    naive = [column for column in NAIVE_COLUMNS if column in features]
     development = await context.load_frame(str(frames[name]["sha"]))
     return Case(context, visit, state, brief, name, development, features, oof.join(features[naive]))
 
@@ -184,7 +186,7 @@ async def _sealed_leaks(
         return []
     trust = case.context.trust
     cuts = leakage.cut_points(sealed, k=max(4, trust.leak_cuts // 2), seed=trust.seed)
-    findings = await find_leaks(bench, case.name, joined, replayed, cuts, case.brief.horizon)
+    findings = await find_leaks(bench, case.name, joined, replayed, cuts, horizon_of(case.state))
     event = LeakTested(
         stage=case.visit.stage,
         where="holdout",
@@ -200,10 +202,10 @@ def _label(case: Case, joined: pd.DataFrame) -> pd.DataFrame:
     """Labels and naive scores of all rows, made on the host from the host's own bars."""
     brief = case.brief
     if case.name != "prices":
-        time = case.state["sealed"].get("time")
-        classes = prepare_table(case.development, brief.target, time=time).attrs["classes"]
-        table = prepare_table(joined, brief.target, time=time, classes=classes)
-        return table[[name for name in ("timestamp", "target") if name in table]]
+        given = table_arguments(case.state["sealed"], brief.target)
+        classes = prepare_table(case.development, **given).attrs["classes"]
+        table = prepare_table(joined, **{**given, "classes": classes})
+        return table[[name for name in ("timestamp", "label_end", *NAIVE_COLUMNS, "target") if name in table]]
     bars = clean_data(joined)
     threshold = brief.threshold if brief.target == "threshold" else None
     if brief.target == "volatility" and brief.task == "classification":
@@ -239,4 +241,4 @@ async def _verdict(case: Case, scored: Scored) -> Verdict:
 
 
 def _horizon(case: Case) -> str | None:
-    return case.brief.horizon if "timestamp" in case.features else None
+    return horizon_of(case.state) if "timestamp" in case.features else None

@@ -20,7 +20,7 @@ NAIVE = ("constant", "last", "reversal", "seasonal")
 RULES = {
     "last": "Next the rule that repeats the last value.",
     "reversal": "Next the rule that reverses the last move.",
-    "seasonal": "Next the rule that repeats the value of one day before.",
+    "seasonal": "Next the rule that repeats the value of one day, or one season, before.",
 }
 
 
@@ -138,7 +138,8 @@ def _indicators(brief: Brief) -> dict[str, list[str]]:
 
 def _train(situation: Situation) -> Iterator[Move]:
     facts, brief = situation.facts, _brief(situation.facts)
-    rules = NAIVE if _is_prices(facts) else ("constant",)
+    one_series = bool(facts.get("sealed", {}).get("lags"))
+    rules = NAIVE if _is_prices(facts) or one_series else ("constant",)
     for number, rule in enumerate(rules):
         words = "Score the naive rules first: they are what a model has to beat." if number == 0 else RULES[rule]
         yield Move(words, SCORE, {"features": "features", "model": rule, "into": rule})

@@ -15,6 +15,7 @@ _HOMES = {
     "indicators": ("calculate_technical_indicators",),
     "features": ("create_features", "drop_columns"),
     "table_features": ("prepare_table",),
+    "time_column": ("order_in_time",),
     "splits": ("last_fold", "WalkForward"),
     "purged_folds": ("PurgedKFold",),
     "targets": ("fit_median_volatility", "make_target"),

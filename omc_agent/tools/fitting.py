@@ -1,7 +1,8 @@
 """A pipeline fitted on the usable rows of a features frame, and what it predicts.
 
-A row can be used when its target is known and, in a frame of bars, none of its features is missing (warm-up).
-In a table without time missing features are filled inside the model, from its training rows.
+A row can be used when its target is known and, in a frame of bars, none of its features is missing (warm-up). In a
+table missing features are filled inside the model, from its training rows; in a series the first rows, which lack a
+past, are left out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from omc_agent.errors import DataError
 from omc_agent.tools.algorithms import Params, make_pipeline
 from omc_agent.tools.class_metrics import clipped
 from omc_agent.tools.features import feature_columns
+from omc_agent.tools.level import inner_pipeline, learn_change
 from omc_agent.tools.metrics import task_of
 
 Floats = NDArray[np.float64]
@@ -34,7 +36,9 @@ def fit_rows(features: pd.DataFrame, task: str, model: str, params: Params | Non
     check_rows(rows, task)
     if model == "xgboost" and task == "classification":
         _check_codes(rows["target"])
-    pipeline = make_pipeline(rows[names], task, model, params, seed, fill="timestamp" not in features.columns)
+    pipeline = make_pipeline(rows[names], task, model, params, seed, fill=not is_bars(features))
+    if task == "regression":
+        pipeline = learn_change(pipeline, rows, names)
     return _fit(pipeline, rows[names], rows["target"])
 
 
@@ -112,7 +116,7 @@ def predict_frame(
             try_="Try the features made by the same call of create_features.",
         )
     usable = usable_rows(features, names)
-    if "prepare" not in model.named_steps:
+    if "prepare" not in inner_pipeline(model).named_steps:
         usable = usable & features[names].notna().all(axis=1).to_numpy()
     count = _class_count(model, classes)
     columns = [name, *(f"{'' if name == 'prediction' else name + '_'}p_{code}" for code in range(count))]
@@ -123,10 +127,22 @@ def predict_frame(
 
 
 def usable_rows(features: pd.DataFrame, names: list[str]) -> NDArray[np.bool_]:
-    """Which rows have all of these features; in a table without time every row (rows,)."""
-    if "timestamp" not in features.columns:
-        return np.ones(len(features), dtype=bool)
+    """Which rows have all of these features; in a table every row, in a series those with a past (rows,)."""
+    if not is_bars(features):
+        past = features.get("naive_last")
+        return np.ones(len(features), dtype=bool) if past is None else past.notna().to_numpy(dtype=bool)
     return np.asarray(features[names].notna().all(axis=1), dtype=bool)
+
+
+def is_bars(features: pd.DataFrame) -> bool:
+    """Whether a features frame is one of bars, rather than of a table.
+
+    Examples
+    --------
+    >>> is_bars(pd.DataFrame(columns=["timestamp", "size", "target"]))
+    False
+    """
+    return {"coin", "timestamp"} <= set(features.columns)
 
 
 def check_rows(rows: pd.DataFrame, task: str) -> None:

@@ -29,7 +29,8 @@ def scramble(frame: pd.DataFrame, cut: pd.Timestamp, seed: int) -> pd.DataFrame:
     Prices are moved together: the log returns after the cut are dealt anew in blocks of 12 bars, turned round and
     blurred, and applied to the coin's last price; open, high, low, bid and ask keep their distance to close,
     missing and unusable prices stay so. Other numbers are dealt in the same order and stretched by a random
-    factor between 0.5 and 1.5. Times, text and flags stay.
+    factor between 0.5 and 1.5. Times stay; so do text and flags of bars. In any other table text, flags and numbers
+    of two values (a target may be one) are dealt in that order too, as they are.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ def scramble(frame: pd.DataFrame, cut: pd.Timestamp, seed: int) -> pd.DataFrame:
     code = pd.factorize(frame["coin"])[0] if "coin" in frame.columns else np.zeros(len(frame), dtype=np.int64)
     numeric = [name for name in frame.columns if is_number(frame[name])]
     priced = [name for name in PRICE_COLUMNS if name in numeric] if "close" in numeric else []
+    whole_values = [] if "coin" in frame.columns else _kept_values(frame, numeric)
+    places = np.arange(len(frame), dtype=np.int64)
     future = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan).copy() for name in numeric}
     for one in np.unique(code[after]):
         rows = np.flatnonzero(after & (code == one))
@@ -65,11 +68,20 @@ def scramble(frame: pd.DataFrame, cut: pd.Timestamp, seed: int) -> pd.DataFrame:
             _other_prices(future, priced, known, rows, deal, rng)
         for name in (name for name in numeric if name not in priced):
             future[name][rows] = future[name][rows[deal]] * rng.uniform(0.5, 1.5, len(rows))
+        places[rows] = rows[deal]
     for name, values in future.items():
         whole = pd.api.types.is_integer_dtype(frame[name])
         changed = pd.Series(np.where(after, values.round() if whole else values, np.nan), index=frame.index)
         other.loc[after, name] = changed[after].astype(frame[name].dtype)
+    for name in whole_values:
+        other[name] = frame[name].array.take(places)
     return other
+
+
+def _kept_values(frame: pd.DataFrame, numeric: list[str]) -> list[str]:
+    """Columns of a table whose values are moved but not made up: text, flags, numbers of two values."""
+    names = [name for name in frame.columns if not pd.api.types.is_datetime64_any_dtype(frame[name])]
+    return [name for name in names if name not in numeric or frame[name].nunique() <= 2]
 
 
 def upto(frame: pd.DataFrame, cut: pd.Timestamp | None) -> Flags:

@@ -13,7 +13,7 @@ from omc_agent.tools.algorithms import Params
 from omc_agent.tools.bootstrap import block_interval, horizon_bars, mean_by_time
 from omc_agent.tools.class_metrics import class_columns, likelihood, skill_values
 from omc_agent.tools.features import feature_columns
-from omc_agent.tools.fitting import predict_frame
+from omc_agent.tools.fitting import predict_frame, usable_rows
 from omc_agent.tools.metrics import classes_of, score_rows, task_of
 from omc_agent.tools.modeling import train_classification_model, train_regression_model
 from omc_agent.tools.splits import folds_for
@@ -73,10 +73,7 @@ def calculate_feature_importance(
     ['a', 'b']
     """
     task, names = task_of(features, task), feature_columns(features)
-    known = features["target"].notna()
-    if "timestamp" in features.columns:
-        known &= features[names].notna().all(axis=1)
-    rows = features[known]
+    rows = features[usable_rows(features, names) & features["target"].notna().to_numpy()]
     train, test = list(folds_for(rows, 5, task, seed).split(rows))[-1]
     fit = train_classification_model if task == "classification" else train_regression_model
     fitted, block = fit(rows.iloc[train], model, params, seed), rows.iloc[test]

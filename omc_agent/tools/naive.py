@@ -10,6 +10,7 @@ import pandas as pd
 from omc_agent.errors import DataError, UsageError
 
 NAIVE_RULES = ("constant", "last", "reversal", "seasonal")
+NAIVE_COLUMNS = ("naive_last", "naive_before", "naive_day")
 _COLUMN = {"last": "naive_last", "reversal": "naive_last", "seasonal": "naive_day"}
 
 
@@ -26,14 +27,14 @@ def naive_score(
     ----------
     features : DataFrame (rows, ...)
         A features frame; `naive_last` and `naive_day` are the target's quantity as known at the decision and
-        one day before the label.
+        one day (in a series: one season) before the label; `naive_before`, in a series, one step earlier.
     rule : str
         One of ``NAIVE_RULES``:
 
         - ``constant``: `base` everywhere;
         - ``last``: the last known value goes on;
         - ``reversal``: the last move is undone;
-        - ``seasonal``: as one day ago.
+        - ``seasonal``: as one day ago, or one season.
     task : str
         ``classification``: a score, higher means class 1 is likelier; any rising function of it is as good,
         so that ROC-AUC is defined. ``regression``: a prediction in units of the target.
@@ -58,7 +59,7 @@ def naive_score(
     -----
     Reversal of a signed quantity (a return, a score) is its negative. In regression a quantity that is never
     negative (a price, a volatility) is a level: undoing its last move gives its value one horizon earlier, of
-    the same coin; where that bar is missing, the last value.
+    the same coin; where that bar is missing, the last value. In a series it is the value before the last one.
 
     Examples
     --------
@@ -80,12 +81,14 @@ def naive_score(
         raise DataError(
             "data.unreadable",
             given=f"The rule {rule!r} needs the column {_COLUMN[rule]!r}, which is not in the frame.",
-            have="Frames made of bars by create_features have it; a table without time has only 'constant'.",
+            have="Frames of bars and of series have it; other tables have only 'constant'.",
             try_="Try the rule 'constant'.",
         )
     known = features[_COLUMN[rule]].astype("float64")
     if rule != "reversal":
         return known.rename(rule)
+    if task == "regression" and "naive_before" in features.columns:
+        return features["naive_before"].astype("float64").rename(rule)
     if task == "regression" and bool((known.dropna() >= 0).all()):
         return _one_horizon_earlier(features, known, horizon).rename(rule)
     return (-known).rename(rule)
@@ -115,7 +118,7 @@ def attach_naive(predictions: pd.DataFrame, features: pd.DataFrame) -> pd.DataFr
     Returns
     -------
     DataFrame (rows, ...)
-        `predictions` and, where `features` has them, `label_end`, `naive_last`, `naive_day`.
+        `predictions` and, where `features` has them, `label_end`, `naive_last`, `naive_before`, `naive_day`.
 
     Examples
     --------
@@ -123,7 +126,7 @@ def attach_naive(predictions: pd.DataFrame, features: pd.DataFrame) -> pd.DataFr
     >>> attach_naive(pd.DataFrame({"prediction": [0.5]}, index=[7]), bars)["naive_last"].tolist()
     [2.0]
     """
-    names = [name for name in ("label_end", "naive_last", "naive_day") if name in features.columns]
+    names = [name for name in ("label_end", *NAIVE_COLUMNS) if name in features.columns]
     extra = features.loc[predictions.index, names]
     return predictions.drop(columns=names, errors="ignore").join(extra)
 

@@ -25,6 +25,7 @@ from omc_agent.tools.split_checks import at_least, span_of, too_few, too_few_per
 __all__ = ["Folds", "Positions", "TableFolds", "WalkForward", "folds_for", "last_fold", "seal", "seal_cut"]
 
 Positions = NDArray[np.int64]
+LEAST_ROWS = 20  # fewer rows teach a model nothing
 
 
 class Folds(Protocol):
@@ -57,6 +58,9 @@ class WalkForward:
         Length of a test block by its pandas alias, such as ``"1D"``, ``"1W"`` (from Monday) or ``"1MS"`` (months):
         blocks begin where such a period begins, in UTC. Periods without a row do not count, and the last may be
         unfinished.
+    least : int
+        Times that the first block holds at least, so that a short frame has something to train on; the other
+        blocks share the rest.
 
     Notes
     -----
@@ -79,6 +83,7 @@ class WalkForward:
         embargo: str | timedelta = "0h",
         window: str | timedelta | None = None,
         calendar: str | None = None,
+        least: int = 1,
     ) -> None:
         self.n_splits = at_least("n_splits", n_splits, 1)
         self.embargo = span_of("embargo", embargo)
@@ -86,6 +91,7 @@ class WalkForward:
         self.calendar = calendar
         if calendar is not None:
             calendar_offset(calendar)
+        self.least = at_least("least", least, 1)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """The number of folds."""
@@ -129,6 +135,9 @@ class WalkForward:
             starts = periods[-self.n_splits :]
         else:
             places = np.linspace(0, len(unique), self.n_splits + 2).round().astype(int)
+            if places[1] < self.least:
+                rest = np.linspace(min(self.least, len(unique)), len(unique), self.n_splits + 1).round().astype(int)
+                places = np.concatenate([[0], rest])
             if (np.diff(places) < 1).any():
                 raise too_few(len(unique), self.n_splits)
             starts = unique[places[1:-1]]
@@ -190,7 +199,7 @@ def folds_for(
     'TableFolds'
     """
     if "timestamp" in features.columns:
-        return WalkForward(n_splits)
+        return WalkForward(n_splits, least=LEAST_ROWS)
     return TableFolds(n_splits, seed, stratify=task == "classification")
 
 

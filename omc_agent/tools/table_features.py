@@ -10,10 +10,19 @@ import pandas as pd
 
 from omc_agent.errors import DataError
 from omc_agent.tools.bars import DAY
+from omc_agent.tools.series import find_series
+from omc_agent.tools.table_lags import lag_columns
+from omc_agent.tools.time_column import find_time
 
 
 def prepare_table(
-    frame: pd.DataFrame, target: str, time: str | None = None, classes: Sequence[Any] | None = None
+    frame: pd.DataFrame,
+    target: str,
+    time: str | None = None,
+    classes: Sequence[Any] | None = None,
+    lags: Sequence[int] | None = None,
+    season: int = 1,
+    cycle: str = "",
 ) -> pd.DataFrame:
     """A features frame of any table that already holds its target.
 
@@ -27,15 +36,27 @@ def prepare_table(
         is a classification target: its classes in sorted order become 0.0, 1.0, ... (so ``no`` is 0.0 and
         ``yes`` 1.0). Other numbers stay. NaN stays NaN.
     time : str, optional
-        A column of times (naive is UTC). It becomes `timestamp`, the rows are sorted by it (labels kept), and
-        `label_end` is `timestamp`: the label is taken to be known at its row's time.
+        A column of times (naive is UTC) or of years, see `time_column.find_time`. It becomes `timestamp`, the rows
+        are sorted by it (labels kept), and `label_end` is `timestamp`: the label is taken to be known at its row's
+        time.
     classes : sequence, optional
-        The classes in order, when a part of a table must be coded as the whole was.
+        The classes in order, when a part of a table must be coded as the whole was; an empty list: the target is
+        a value, however few of its values the part holds.
+    lags : sequence of int, optional
+        For rows in time: how many times back the features look. Then the rows are one series, and the features of
+        a row are what was known before it, see `table_lags.lag_columns`. An empty list: each row stands for
+        itself, its own columns are its features. None: as `series.find_series` says of this frame; give what it
+        said where parts of a table must be read as the whole was.
+    season : int
+        Times in a season of the series; 1 for none.
+    cycle : str
+        ``day``, ``week`` or ``year``, when that is the season; empty for another.
 
     Returns
     -------
     DataFrame, rows and index of `frame`
-        [`timestamp`, `label_end`,] the features, `target` last. ``attrs["classes"]`` lists the classes, or is
+        [`timestamp`, `label_end`,] the features, for a series `naive_last`, `naive_before`, `naive_day`, `target`
+        last. ``attrs["classes"]`` lists the classes, or is
         None for regression.
 
     Raises
@@ -52,12 +73,19 @@ def prepare_table(
     _check_table(frame, target, time)
     label, found = _code_target(frame[target], classes)
     made: dict[str, pd.Series[Any]] = {}
-    if time is not None:
-        stamp = _read_time(frame[time], time)
-        made |= {"timestamp": stamp, "label_end": stamp.where(label.notna())}
-    made |= {str(name): _plain(frame[name]) for name in frame.columns if name not in (target, time)}
+    timed = None if time is None else find_time(frame, target, time)
+    used = (target, time, *(timed.columns if timed else ()))
+    made |= {str(name): _plain(frame[name]) for name in frame.columns if name not in used}
+    if timed is not None:
+        others = pd.DataFrame(made, index=frame.index)
+        if lags is None:
+            found = find_series(others.assign(**{"timestamp": timed.times, target: frame[target]}), target)
+            lags, season, cycle = found.lags, found.season, found.cycle
+        if lags:
+            made = dict(lag_columns(timed.times, label.rename(target), others, lags, season, cycle))
+        made = {"timestamp": timed.times, "label_end": timed.times.where(label.notna()), **made}
     table = pd.DataFrame(made | {"target": label}, index=frame.index)
-    if time is not None:
+    if timed is not None:
         table = table.sort_values("timestamp", kind="stable")
     table.attrs["classes"] = found
     return table
@@ -86,6 +114,8 @@ def _code_target(column: pd.Series[Any], classes: Sequence[Any] | None) -> tuple
     """The target as float64, and the classes that its codes stand for (None for regression)."""
     values = _plain(column) if not pd.api.types.is_bool_dtype(column) else column
     distinct = values.dropna().unique()
+    if classes is not None and not len(classes):
+        return pd.to_numeric(values, errors="coerce").astype("float64"), None
     if classes is None and pd.api.types.is_float_dtype(values) and len(distinct) != 2:
         return values, None
     order = list(classes) if classes is not None else sorted(distinct, key=_sort_key)
