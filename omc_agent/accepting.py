@@ -98,7 +98,7 @@ def _search(best: Candidate, open_: Sequence[Candidate]) -> NextStep:
     trees = [each for each in open_ if each["model"] in BOOSTED]
     tree = max(trees, key=_worth, default=None)
     if tree is not None and _worth(best) - _worth(tree) <= _noise(best) + 1e-12:
-        name = model_name(tree["model"])
+        name = _first(model_name(tree["model"]))
         place = "is the best so far" if tree is best else "is within noise of the best"
         return NextStep(
             "tune",
@@ -111,6 +111,11 @@ def _search(best: Candidate, open_: Sequence[Candidate]) -> NextStep:
     behind = "The trees are behind by more than noise" if trees else "No boosted tree was scored"
     name = model_name(other["model"])
     return NextStep("tune", other["model"], f"{behind}: search the settings of {name} instead, which is cheap.")
+
+
+def _first(name: str) -> str:
+    """A name as a sentence begins with it."""
+    return name[0].upper() + name[1:]
 
 
 def _accept(why: str) -> NextStep:

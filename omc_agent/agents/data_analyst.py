@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
 from omc_agent.agents.base import BaseAgent, free_code_tool
@@ -18,6 +19,7 @@ from omc_agent.overrides import INDICATORS
 from omc_agent.tools.features import feature_columns
 
 VOLATILITY_STATE = "median_volatility"
+LIMITS_STATE = "outlier_limits"
 
 
 class DataAnalystAgent(BaseAgent):
@@ -28,14 +30,26 @@ class DataAnalystAgent(BaseAgent):
     task = "Clean the rows, add indicators, and explore them."
     prompt = f"""\
 Stage: data_analysis. clean_data first, then calculate_technical_indicators (those of the brief, else all), both into
-`bars`; then perform_eda on `bars` and say what you see. Everything here must be causal and keep every row.{FOLLOW}"""
+`bars`; then perform_eda on `bars` and say what you see; for an exploration show_distributions and show_correlations
+too. Where unusual bars matter call fit_limits on `prices` before clean_data, which then flags them: prices are never
+changed for being unusual. Everything here must be causal and keep every row.{FOLLOW}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Cleaning, indicators, EDA and, where they do not reach, free code."""
         return [
-            CellTool("clean_data", "transform", ("bars",)).build(),
+            CellTool("fit_limits", "fit", (LIMITS_STATE,)).build(),
+            CellTool(
+                "clean_data",
+                "transform",
+                ("bars",),
+                fixed=_limits_argument,
+                hidden=("limits",),
+                shown="count_changes({0})",
+            ).build(),
             decided(CellTool("calculate_technical_indicators", "transform", ("bars",)).build(), _decided_indicators),
             CellTool("perform_eda", "look", ("summary",), hidden=("plots",), shown="{0}.T").build(),
+            CellTool("show_distributions", "look", ("quantiles",), hidden=("plots",), shown="{0}.T").build(),
+            CellTool("show_correlations", "look", ("correlations",), hidden=("plots",), shown="{0}.round(3)").build(),
             free_code_tool(),
         ]
 
@@ -47,6 +61,15 @@ Stage: data_analysis. clean_data first, then calculate_technical_indicators (tho
         """Cleaned bars; a table that is not prices needs none."""
         has_bars = "bars" in state.get("frames", {}) or state.get("sealed", {}).get("frame") == "rows"
         return None if has_bars else "the cleaned bars"
+
+
+def _limits_argument(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
+    """The limits that this stage has learned; without them nothing is flagged."""
+    failed = {m.tool_call_id for m in state["messages"] if isinstance(m, ToolMessage) and m.status == "error"}
+    calls = [call for m in state["messages"] if isinstance(m, AIMessage) for call in m.tool_calls]
+    learned = [call for call in calls if call["name"] == "fit_limits" and call["id"] not in failed]
+    name = (learned[-1]["args"].get("into") or LIMITS_STATE) if learned else ""
+    return {"limits": Code(f"load_state({name!r})")} if name else {}
 
 
 def _decided_indicators(state: Mapping[str, Any], given: Arguments) -> Arguments:

@@ -93,6 +93,9 @@ def _analyse(situation: Situation) -> Iterator[Move]:
     yield Move(
         "See span, gaps, returns and volatility before any feature is made.", "perform_eda", {"prices": "bars"}
     )
+    if brief.task == "analysis":
+        yield Move("See how the returns are distributed.", "show_distributions", {"prices": "bars"})
+        yield Move("See what moves together.", "show_correlations", {"prices": "bars"})
 
 
 def _engineer(situation: Situation) -> Iterator[Move]:
@@ -179,7 +182,8 @@ def _evaluate(situation: Situation) -> Iterator[Move]:
     models = [c for c in facts["candidates"] if not c["baseline"]]
     lower_is_better = {"mae", "rmse", "brier", "log_loss", "mase"}
     sign = -1 if models[0]["metric"] in lower_is_better else 1
-    best = max(models, key=lambda c: (sign * c["score"], c["name"]))
+    named = [c for c in models if not c.get("yardstick")] or models
+    best = max(named, key=lambda c: (sign * c["score"], c["name"]))
     failed = [f"{model_name(name)} could not be scored ({why})" for name, why in (facts.get("failed") or {}).items()]
     yield Move(
         " ".join(["Put all candidates beside the naive rules, with intervals.", *(f"{each}." for each in failed)]),

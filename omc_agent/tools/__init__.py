@@ -11,7 +11,10 @@ from typing import Any
 
 _HOMES = {
     "data": ("get_available_coins", "get_data_statistics", "fetch_price_data", "fetch_table", "query"),
-    "analysis": ("clean_data", "perform_eda"),
+    "cleaning": ("clean_data", "count_changes"),
+    "limits": ("fit_limits", "clip_outliers"),
+    "exploring": ("perform_eda",),
+    "distributions": ("show_distributions", "show_correlations"),
     "indicators": ("calculate_technical_indicators",),
     "features": ("create_features", "drop_columns"),
     "table_features": ("prepare_table",),

@@ -105,10 +105,31 @@ async def test_data_retrieval_seals_on_the_host_and_leaves_development_rows_only
 async def test_data_analysis_cleans_adds_indicators_and_shows_the_figures():
     left, world = await walk("data_analysis", {**STATE, "frames": {"prices": FRAMES["prices"]}})
     assert [cell.kind for cell in world.cells] == ["transform", "transform", "look"]
-    assert world.cells[0].code == "bars = clean_data(prices)"
+    assert world.cells[0].code == "bars = clean_data(prices)\ncount_changes(bars)"
     assert world.cells[2].code == "summary = perform_eda(bars)\nsummary.T"
     assert left["frames"]["bars"]["stage"] == "data_analysis"
     assert left["trouble"] is None
+
+
+async def test_an_exploration_also_sees_distributions_and_correlations():
+    brief = Brief(task="analysis", coins=["BTC"], start=START, end=END).model_dump()
+    _, world = await walk("data_analysis", {**STATE, "brief": brief, "frames": {"prices": FRAMES["prices"]}})
+    assert [cell.code.splitlines()[0] for cell in world.cells[3:]] == [
+        "quantiles = show_distributions(bars)",
+        "correlations = show_correlations(bars)",
+    ]
+
+
+async def test_limits_that_were_learned_are_read_by_the_cleaning_that_follows():
+    calls = [
+        {"name": "fit_limits", "args": {"frame": "prices"}},
+        {"name": "clean_data", "args": {"prices": "prices"}},
+    ]
+    model = ScriptedChatModel(script=in_turn(*[("On.", [each]) for each in calls]))
+    _, world = await walk("data_analysis", {**STATE, "frames": {"prices": FRAMES["prices"]}}, model=model)
+    assert [cell.kind for cell in world.cells] == ["fit", "transform"]
+    assert world.cells[0].code == "save_state('outlier_limits', fit_limits(prices))"
+    assert world.cells[1].code.startswith("bars = clean_data(prices, limits=load_state('outlier_limits'))")
 
 
 async def test_feature_engineering_takes_the_label_from_the_brief():
