@@ -130,6 +130,8 @@ class Trust:
     folds: int = 5
     leak_cuts: int = 8
     seed: int = 0
+    fees: float = 10.0
+    slippage: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,12 @@ class AgentSettings(Configurable):
     holdout = Float(0.2, min=0.05, max=0.5, help="Share of the rows that is sealed.").tag(config=True)
     folds = Int(5, min=2, max=20, help="Folds of the purged walk-forward.").tag(config=True)
     leak_cuts = Int(8, min=4, max=64, help="Cut points of the leak test.").tag(config=True)
+    fees = Float(10.0, min=0, help="Basis points that each side of a trade costs, in the envelope of a verdict.").tag(
+        config=True
+    )
+    slippage = Float(0.0, min=0, help="Basis points that each side of a trade slips by, beside the fees.").tag(
+        config=True
+    )
     memory = Int(4096 * MB, min=256 * MB, help="Bytes a run's child may use.").tag(config=True)
     cpu = Float(600.0, min=0, help="CPU seconds a cell may use; 0: no limit.").tag(config=True)
     wall = Float(600.0, min=0, help="Confinement seconds a cell may take; 0: no limit.").tag(config=True)
@@ -274,7 +282,8 @@ class AgentSettings(Configurable):
 
     def trust(self) -> Trust:
         """The slice for split, leak test and verdict."""
-        return Trust(holdout=self.holdout, folds=self.folds, leak_cuts=self.leak_cuts, seed=self.seed)
+        names = ("holdout", "folds", "leak_cuts", "seed", "fees", "slippage")
+        return Trust(**{name: getattr(self, name) for name in names})
 
     def work(self) -> Work:
         """The slice for `agents/` and `graph/`."""

@@ -33,6 +33,8 @@ SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--max-tokens",), {"type": int, "metavar": "N", "help": "tokens that the chat model may use"}),
     (("--trials",), {"type": int, "metavar": "N", "help": "trials of the hyperparameter search"}),
     (("--seed",), {"type": int, "metavar": "N", "help": "seed of every random draw"}),
+    (("--fees",), {"type": float, "metavar": "BP", "help": "basis points that a side of a trade costs"}),
+    (("--slippage",), {"type": float, "metavar": "BP", "help": "basis points that a side of a trade slips by"}),
     (("--memory",), {"type": int, "metavar": "BYTES", "help": "memory of the run's child kernel"}),
     (("--wall",), {"type": float, "metavar": "SECONDS", "help": "wall time of a cell"}),
 )

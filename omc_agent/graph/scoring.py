@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,8 @@ from omc_agent.graph.visit import Visit, visiting
 from omc_agent.naming import model_name
 from omc_agent.tools import leakage
 from omc_agent.tools.analysis import clean_data
+from omc_agent.tools.description import SIMPLE_PREFIX, describe_sealed
+from omc_agent.tools.metrics import HIGHER_IS_BETTER
 from omc_agent.tools.naive import NAIVE_COLUMNS
 from omc_agent.tools.rule import ALPHA_SHRINKS, freeze_rule
 from omc_agent.tools.table_features import prepare_table
@@ -34,7 +37,12 @@ from omc_agent.tools.tuning import trial_frames
 from omc_agent.tools.verdict import Verdict, call_verdict
 from omc_agent.tools.verdict_words import explain
 
-SIMPLE = {"classification": "logistic_regression", "regression": "ridge"}
+LINEAR = frozenset({"logistic_regression", "linear", "ridge", "lasso"})
+# A linear model and small trees, with their defaults: what complexity has to pay for. Linear first.
+SIMPLE = {
+    "classification": ("logistic_regression", "gradient_boosting"),
+    "regression": ("ridge", "gradient_boosting"),
+}
 
 
 @dataclass
@@ -77,10 +85,11 @@ async def scoring(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, 
             scored = Scored(opened=scored.opened)
             await visit.tell(Warned(stage=visit.stage, code="replay", text=error.line()))
         verdict = await _verdict(case, scored)
-        headline, sentence = explain(verdict, brief.model_dump())
+        details = _describe(case, scored, verdict)
+        headline, sentence = explain(verdict, brief.model_dump(), details)
         values = verdict.model_dump()
-        await visit.tell(VerdictCalled(stage=visit.stage, verdict=values, headline=headline, sentence=sentence))
-        said = {"headline": headline, "sentence": sentence}
+        said: dict[str, Any] = {"headline": headline, "sentence": sentence, "details": details}
+        await visit.tell(VerdictCalled(stage=visit.stage, verdict=values, **said))
         return {
             "verdict": values,
             "texts": {"verdict": said},
@@ -129,7 +138,11 @@ async def _score(case: Case, scored: Scored) -> None:
         _check_replay(case.features, replayed, brief)
         lines = [
             "predictions = predict_frame(load_model('model.skops'), features)",
-            "predictions = predictions.join(predict_frame(load_model('simple.skops'), features, 'simple'))",
+        ]
+        lines += [
+            f"predictions = predictions.join(predict_frame(load_model('{SIMPLE_PREFIX}{n}.skops'), features,"
+            f" '{SIMPLE_PREFIX}{n}'))"
+            for n in SIMPLE[brief.task]
         ]
         await bench.run("\n".join(lines), key=f"{visit.key}:predict", kind="model")
         predictions = (await bench.get("predictions")).reindex(sealed.index)
@@ -138,6 +151,10 @@ async def _score(case: Case, scored: Scored) -> None:
     visit.cells = 2
     await context.save_artifact("model.skops", model_file.read_bytes())
     scored.rows = _label(case, joined).reindex(sealed.index).join(predictions)
+    if simple := _simple_rival(case.state, brief.task):
+        rival = f"{SIMPLE_PREFIX}{simple}"
+        held = [name for name in scored.rows if name == rival or str(name).startswith(f"{rival}_p_")]
+        scored.rows = scored.rows.join(scored.rows[held].rename(columns=lambda name: name.replace(rival, "simple")))
     scored.replay_ok = True
 
 
@@ -149,11 +166,36 @@ async def _train(case: Case, bench: Bench) -> None:
     trainer = f"train_{task}_model"
     lines = [
         f"model = {trainer}(features, model={choice['model']!r}, params={choice['params']!r}, seed={seed})",
-        f"simple = {trainer}(features, model={SIMPLE[task]!r}, seed={seed})",
         "model_sha256 = save_model(model, 'model.skops')",
-        "simple_sha256 = save_model(simple, 'simple.skops')",
     ]
+    for name in SIMPLE[task]:
+        lines += [
+            f"{SIMPLE_PREFIX}{name} = {trainer}(features, model={name!r}, seed={seed})",
+            f"{SIMPLE_PREFIX}{name}_sha256 = save_model({SIMPLE_PREFIX}{name}, '{SIMPLE_PREFIX}{name}.skops')",
+        ]
     await bench.run("\n".join(lines), key=f"{case.visit.key}:train", kind="model")
+
+
+def _simple_rival(state: AgentState, task: str) -> str:
+    """The simple model that the choice has to beat, chosen on development rows; "" when it is simple itself.
+
+    The choice is measured against what is simpler than itself, never against itself. A simple model that was no
+    candidate has no development score, so the linear one goes first then.
+    """
+    linear, trees = SIMPLE[task]
+    choice = state["choice"]
+    tuned = bool(choice.get("params"))
+    if choice["model"] in LINEAR:
+        return linear if choice["model"] != linear or tuned else ""
+    if choice["model"] == trees and not tuned:
+        return linear
+    sign = 1.0 if HIGHER_IS_BETTER.get(str(choice.get("metric", "roc_auc")), True) else -1.0
+    scores = {
+        each["model"]: sign * float(each["score"])
+        for each in state["candidates"].values()
+        if not each["baseline"] and not each.get("params") and each["model"] in SIMPLE[task]
+    }
+    return trees if scores.get(trees, -math.inf) > scores.get(linear, math.inf) else linear
 
 
 def _check_replay(reference: pd.DataFrame, replayed: pd.DataFrame, brief: Brief) -> None:
@@ -211,7 +253,8 @@ def _label(case: Case, joined: pd.DataFrame) -> pd.DataFrame:
     if brief.target == "volatility" and brief.task == "classification":
         threshold = fit_median_volatility(bars.loc[case.development.index], brief.horizon)
     target = make_target(bars, target=brief.target, horizon=brief.horizon, threshold=threshold)
-    return bars[["coin", "timestamp"]].join(target)
+    forward = make_target(bars, target="return", horizon=brief.horizon)["target"].rename("forward")
+    return bars[["coin", "timestamp"]].join(target).join(forward)
 
 
 async def _verdict(case: Case, scored: Scored) -> Verdict:
@@ -238,6 +281,26 @@ async def _verdict(case: Case, scored: Scored) -> Verdict:
         rule=freeze_rule(case.oof, task=brief.task, horizon=_horizon(case), opened=max(scored.opened, 1), seed=seed),
     )
     return verdict.model_copy(update={"opened": scored.opened})
+
+
+def _describe(case: Case, scored: Scored, verdict: Verdict) -> dict[str, Any]:
+    """What is shown beside a verdict; nothing where there is none."""
+    if verdict.call is None or verdict.score is None:
+        return {}
+    brief, seed, trust = case.brief, case.context.trust.seed, case.context.trust
+    opened = max(scored.opened, 1)
+    return describe_sealed(
+        scored.rows,
+        case.oof,
+        freeze_rule(case.oof, task=brief.task, horizon=_horizon(case), opened=opened, seed=seed),
+        target=brief.target,
+        threshold=brief.threshold,
+        fees=trust.fees,
+        slippage=trust.slippage,
+        simple=_simple_rival(case.state, brief.task),
+        lift=(verdict.claimed or 0.0) - (verdict.claimed_deflated or verdict.claimed or 0.0),
+        seed=seed,
+    )
 
 
 def _horizon(case: Case) -> str | None:

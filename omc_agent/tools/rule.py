@@ -170,7 +170,7 @@ def kind_of(rows: pd.DataFrame, task: str) -> str:
 
 
 def as_likelihood(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of more than two classes: `prediction` and `simple` as the probability of the class that occurred.
+    """Of more than two classes: `prediction`, and what else has probabilities, as that of the class that occurred.
 
     A log loss needs no more, so the rest of the rule works on one column, as it does for two classes.
 
@@ -182,8 +182,10 @@ def as_likelihood(rows: pd.DataFrame) -> pd.DataFrame:
     """
     if not class_columns(rows):
         return rows
-    made = rows.assign(prediction=likelihood(rows))
-    return made.assign(simple=likelihood(rows, "simple_p_")) if class_columns(rows, "simple_p_") else made
+    others = [str(name).removesuffix("_p_0") for name in rows.columns if str(name).endswith("_p_0")]
+    found = {name: likelihood(rows, f"{name}_p_") for name in others}
+    spread = [column for name in others for column in class_columns(rows, f"{name}_p_")]
+    return rows.drop(columns=spread).assign(prediction=likelihood(rows), **found)
 
 
 def block_series(values: NDArray[np.float64], rows: pd.DataFrame) -> NDArray[np.float64]:

@@ -30,7 +30,9 @@ _RULE = {
 
 
 def explain(
-    verdict: VerdictLike | Mapping[str, Any], brief: Brief | Mapping[str, Any] | None = None
+    verdict: VerdictLike | Mapping[str, Any],
+    brief: Brief | Mapping[str, Any] | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> tuple[str, str]:
     """Headline and sentences of a verdict.
 
@@ -40,6 +42,8 @@ def explain(
         The verdict, or its fields.
     brief : Brief or mapping, optional
         The goal; with a target made from prices an edge is told apart from a profit.
+    details : mapping, optional
+        From `description.describe_sealed`; its sentences on the simple model, a regime break and costs are said too.
 
     Returns
     -------
@@ -57,7 +61,9 @@ def explain(
         return _no_verdict(code)
     if code == "refused":
         return _HEADLINE[v["call"]], f"The holdout could not be scored: {detail}."
-    parts = [_comparison(v), _judgement(v, code, detail), _shrinkage(v), _openings(v), _caution(v, brief)]
+    more = list((details or {}).get("sentences", ()))
+    parts = [_comparison(v), _judgement(v, code, detail, bool(more)), _shrinkage(v), _openings(v)]
+    parts += [*more, _caution(v, brief)]
     return _HEADLINE[v["call"]], " ".join(part for part in parts if part)
 
 
@@ -97,10 +103,10 @@ def _comparison(v: Mapping[str, Any]) -> str:
     )
 
 
-def _judgement(v: Mapping[str, Any], code: str, detail: str) -> str:
+def _judgement(v: Mapping[str, Any], code: str, detail: str, described: bool = False) -> str:
     if code == "edge":
-        simple = v["beats"].get("simple_model")
-        less = " A simple model does as well, so the simple one is the better choice." if simple is False else ""
+        plain = v["beats"].get("simple_model") is False and not described
+        less = " A simple model does as well, so the simple one is the better choice." if plain else ""
         return f"That is more than chance gives, and no condition of the rule fails.{less}"
     if code == "ruled_out":
         return _ruled_out(v)
@@ -108,9 +114,12 @@ def _judgement(v: Mapping[str, Any], code: str, detail: str) -> str:
         return f"It cannot be told from chance yet: {detail}. Wait for new bars, or take a longer span."
     if code == "wide_interval":
         worse = "zero and an edge worth having are both inside what chance gives"
-        return f"The data cannot tell: {worse} ({detail})."
+        return f"The data cannot tell: {worse} ({detail}). Wait for new bars, or take a longer span."
     failed = [_CONDITION[name] for name in detail.split(", ") if name in _CONDITION]
-    return f"The interval lies above zero, but {' and '.join(failed)}; so it is not called an edge."
+    return (
+        f"The interval lies above zero, but {' and '.join(failed)}; so it is not called an edge. "
+        "Wait for new bars, which are judged afresh."
+    )
 
 
 def _ruled_out(v: Mapping[str, Any]) -> str:
@@ -140,7 +149,7 @@ def _openings(v: Mapping[str, Any]) -> str:
         return ""
     return (
         f"These rows have been opened {v['opened']} times, so the level is {100 * v['alpha']:.2g} % instead of "
-        "2.5 %; new bars would start afresh."
+        "2.5 %. Wait for new bars: they start afresh."
     )
 
 
