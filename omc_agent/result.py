@@ -152,6 +152,15 @@ class RunResult:
             )
         return the_engine().submit(self._predict(frame, model)).result()
 
+    def _timed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Rows of a table with the column `timestamp`, as the run fetched them."""
+        from omc_agent.tools.time_column import with_time
+
+        sealed = ((self._row["summary"] or {}).get("things") or {}).get("sealed") or {}
+        if self._frame_of_rows != "rows" or not sealed.get("time") or "timestamp" in frame.columns:
+            return frame
+        return with_time(frame, self.brief["target"], self._row["settings"].get("time") or None)
+
     async def _predict(self, frame: pd.DataFrame, model: Path) -> pd.Series[Any]:
         rows = recorded(self._store.cells(self.id, branch=self._row["branch"]))
         cells = [
@@ -166,7 +175,7 @@ class RunResult:
             allowed_imports=self._settings.allowed_imports,
         ) as box:
             (box.workspace / "work" / "model.skops").write_bytes(model.read_bytes())
-            await replay(box, cells, {self._frame_of_rows: frame}, [], kinds=("transform",))
+            await replay(box, cells, {self._frame_of_rows: self._timed(frame)}, [], kinds=("transform",))
             code = "predictions = predict(load_model('model.skops'), features).to_frame('prediction')"
             result = await box.run(code)
             if not result.ok:
