@@ -21,7 +21,7 @@ from omc_agent.tools.bars import bar_interval
 from omc_agent.tools.features import feature_columns
 from omc_agent.tools.stored_time import parse_times
 from omc_agent.tools.table_features import prepare_table
-from omc_agent.tools.time_column import order_in_time
+from omc_agent.tools.time_column import with_time
 
 TOLERANCE = 1e-9
 PREDICT = """\
@@ -170,8 +170,14 @@ class Predictor:
         return new.set_axis(frame.index) if _same_rows(frame, new) else new
 
     def _read_table(self, frame: pd.DataFrame) -> pd.DataFrame:
-        # In the order of time, as the run's own rows are.
-        return order_in_time(frame, str(self.brief["target"]), self._settings.time or None) if self.timed else frame
+        if not self.timed:
+            return frame
+        made = with_time(frame, str(self.brief["target"]), self._settings.time or None)
+        if "timestamp" not in made:
+            raise DataError("data.no_time", given="The rows to predict have no time.",
+                            have=f"Their columns are {', '.join(map(str, frame.columns[:30]))}.",
+                            try_="Give the time column that the run's own rows have.")  # fmt: skip
+        return made
 
     def _history(self, new: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         """Stored rows before the new ones, and from where they are in words; none where they do not join."""

@@ -137,6 +137,22 @@ def order_in_time(frame: pd.DataFrame, target: str | None = None, time: str | No
     return timed
 
 
+def with_time(frame: pd.DataFrame, target: str | None = None, time: str | None = None) -> pd.DataFrame:
+    """`order_in_time` for rows that are to be told apart later: order and labels stay as they are.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"y": [2.0, 1.0], "date": ["2024-01-02", "2024-01-01"]}, index=["b", "a"])
+    >>> with_time(frame, target="y")["timestamp"].dt.day.to_dict()
+    {'b': 2, 'a': 1}
+    """
+    found = find_time(frame, target, time)
+    if found is None or ("timestamp" in frame.columns and "timestamp" not in found.columns):
+        return frame
+    rest = frame.drop(columns=[name for name in frame.columns if str(name) in found.columns])
+    return rest.assign(timestamp=found.times)
+
+
 def _named(frame: pd.DataFrame, time: str) -> TimeColumn:
     there = [str(name) for name in frame.columns]
     if time not in there:
