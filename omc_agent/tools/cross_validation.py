@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from omc_agent.errors import DataError, UsageError
 from omc_agent.tools.algorithms import Params, find_algorithm
-from omc_agent.tools.features import feature_columns
+from omc_agent.tools.features import check_features, feature_columns
 from omc_agent.tools.fitting import check_rows, fit_rows, predict, usable_rows
 from omc_agent.tools.metrics import REFERENCE, metrics_for, score_frame, score_interval, task_of
 from omc_agent.tools.naive import NAIVE_RULES, naive_score
@@ -85,6 +85,7 @@ def cross_validate_model(
     _check_metric(metric, task)
     if model not in NAIVE_RULES:
         find_algorithm(task, model)
+        check_features(features)
     rows = features[usable_rows(features, feature_columns(features)) & features["target"].notna().to_numpy()]
     check_rows(rows, task)
     seconds, parts = np.zeros(2), []
