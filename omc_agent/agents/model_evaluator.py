@@ -121,11 +121,15 @@ async def _evaluate_model(
     state, trust = runtime.state, runtime.context.trust
     task = state["brief"]["task"]
     given = f"model={model!r}, params={params!r}, " if params else f"model={model!r}, "
+    classes = ["confusion = confusion_table(model, test)", "print(confusion)"] if task == "classification" else []
+    own = [] if model == "gradient_boosting" else ["print(model_importance(model).head(10))"]
     code = "\n".join(
         [
             f"train, test = last_fold(features, n_splits={trust.folds}, task={task!r}, seed={trust.seed})",
             f"model = train_{task}_model(train, {given}seed={trust.seed})",
             "evaluation = evaluate_model(model, test)",
+            *classes,
+            *own,
             "evaluation",
         ]
     )

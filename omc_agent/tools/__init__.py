@@ -27,6 +27,8 @@ _HOMES = {
     "cross_validation": ("cross_validate_model",),
     "model_files": ("save_model", "load_model"),
     "evaluation": ("evaluate_model", "compare_models"),
+    "confusion": ("confusion_table",),
+    "own_importance": ("model_importance",),
     "importance": ("calculate_feature_importance",),
     "tuning": ("tune_hyperparameters",),
     "reporting": ("generate_summary", "create_comparison_report", "generate_recommendations"),

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from omc_agent.errors import DataError, UsageError
 from omc_agent.tools.algorithms import Params, find_algorithm
 from omc_agent.tools.class_metrics import class_columns, likelihood, prior_table
-from omc_agent.tools.features import feature_columns
+from omc_agent.tools.features import check_features, feature_columns
 from omc_agent.tools.fitting import check_rows, fit_rows, predict_frame, usable_rows
 from omc_agent.tools.grouping import GROUP, group_of
 from omc_agent.tools.metrics import REFERENCE, classes_of, metrics_for, score_frame, score_interval, task_of
@@ -92,6 +92,7 @@ def cross_validate_model(
     _check_metric(metric, task, classes)
     if model not in NAIVE_RULES:
         find_algorithm(task, model)
+        check_features(features)
     rows = features[usable_rows(features, feature_columns(features)) & features["target"].notna().to_numpy()]
     check_rows(rows, task)
     seconds, parts = np.zeros(2), []

@@ -34,8 +34,8 @@ def evaluate_model(model: Pipeline, features: pd.DataFrame, plot: bool = True) -
     features : DataFrame (rows, ...)
         A features frame. Rows with a NaN target, or a NaN feature in a frame of bars, do not count.
     plot : bool
-        Whether to leave a figure open: confusion matrix and calibration for classes, predicted against true
-        for values.
+        Whether to leave figures open: precision and recall, confusion matrix and calibration for classes, predicted
+        against true for values. The matrix as a frame: `confusion.confusion_table`.
 
     Returns
     -------
@@ -80,6 +80,7 @@ def evaluate_model(model: Pipeline, features: pd.DataFrame, plot: bool = True) -
     if plot and columns:
         pictures.draw_classes(rows["target"].to_numpy(), rows["prediction"].to_numpy(), len(columns))
     elif plot and task == "classification":
+        pictures.draw_precision_recall(rows["target"].to_numpy(), rows["prediction"].to_numpy())
         pictures.draw_classification(rows["target"].to_numpy(), rows["prediction"].to_numpy())
     elif plot:
         pictures.draw_regression(rows["target"].to_numpy(), rows["prediction"].to_numpy())

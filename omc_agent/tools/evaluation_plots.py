@@ -38,6 +38,27 @@ def draw_classification(target: Floats, probability: Floats) -> None:
         right.legend()
 
 
+def draw_precision_recall(target: Floats, probability: Floats) -> None:
+    """Precision against recall at every threshold, with the share of class 1, which is what chance gives."""
+    from omc_agent.tools.plots import colour, house_style, new_axes, thin
+
+    order = np.argsort(-probability, kind="stable")
+    hits = np.cumsum(target[order] == 1)
+    # A threshold takes in all rows of one probability, so only the last of each counts.
+    last = np.append(np.diff(probability[order]) != 0, True)
+    found = hits[last]
+    if not found[-1]:
+        return
+    precision, recall = found / (np.flatnonzero(last) + 1), found / found[-1]
+    shown = thin(len(recall))
+    with house_style():
+        _, axes = new_axes("Precision and recall", "recall (share of class 1 that was found)", "precision")
+        axes.plot(recall[shown], precision[shown], color=colour(0), label="model")
+        axes.axhline(float(np.mean(target)), linestyle="--", color=colour(4), label="share of class 1")
+        axes.set_ylim(0, 1.02)
+        axes.legend()
+
+
 def _draw_confusion(axes: Axes, target: Floats, probability: Floats) -> None:
     called = probability >= 0.5
     counts = np.array([[np.sum((target == t) & (called == c)) for c in (False, True)] for t in (0, 1)])

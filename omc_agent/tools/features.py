@@ -9,8 +9,8 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from omc_agent.errors import UsageError
-from omc_agent.tools.bars import DAY, Bars, Floats, floats, roll
+from omc_agent.errors import DataError, UsageError
+from omc_agent.tools.bars import DAY, PRICE_COLUMNS, Bars, Floats, floats, roll
 from omc_agent.tools.indicators import calculate_technical_indicators, indicator_columns
 from omc_agent.tools.targets import make_target
 
@@ -25,6 +25,7 @@ def create_features(
     target: str = "direction",
     horizon: str | timedelta = "1h",
     threshold: float | None = None,
+    changes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Features of each bar, known at its close, with the target (kind: transform).
 
@@ -42,6 +43,8 @@ def create_features(
         are not there. None uses what the frame holds.
     target, horizon, threshold
         As in `make_target`.
+    changes : sequence of str
+        Further columns of the bars, such as ``volume``, whose relative change over each lag becomes a feature.
 
     Returns
     -------
@@ -53,6 +56,8 @@ def create_features(
           window, in standard deviations (0 where the price stood still);
         - `range`: (high - low) / close, and `range_ratio_<w>`: it over its window's mean;
         - `volume_ratio_<w>`: volume over its window's mean (1 where nothing was traded);
+        - `change_<column>_<lag>`: value over the value that many bars before, minus 1, for `changes` (NaN where that
+          value is not positive);
         - `spread`: (ask - bid) / mid;
         - `hour_sin`, `hour_cos`: time of day of the bar's open, UTC, for bars shorter than a day;
         - indicators without a price scale: close/sma - 1, close/ema - 1, rsi/100, macd/close, Bollinger %b
@@ -65,9 +70,9 @@ def create_features(
     Raises
     ------
     UsageError
-        ``usage.value`` for lags, windows, indicators or targets that cannot be.
+        ``usage.value`` for lags, windows, indicators, changes or targets that cannot be.
     DataError
-        When the frame is not a prices frame.
+        When the frame is not a prices frame; ``data.unreadable`` when it holds infinite numbers.
 
     Notes
     -----
@@ -85,10 +90,12 @@ def create_features(
     """
     _check_lengths(lags, windows)
     bars = Bars.of(prices)
+    _check_finite(prices)
     label = make_target(prices, target, horizon, threshold)
     columns: dict[str, Floats] = {}
     columns |= _returns(prices, bars, lags, windows)
     columns |= _activity(prices, bars, windows)
+    columns |= _changes(prices, bars, lags, changes)
     columns |= _time_of_day(bars)
     columns |= _indicators(prices, indicators)
     if target == "price":  # without its level no model could say where a price will be
@@ -108,6 +115,27 @@ def feature_columns(features: pd.DataFrame) -> list[str]:
     """
     kept = ("coin", "timestamp", "label_end", "row_group", "target")
     return [name for name in features.columns if name not in kept and not str(name).startswith("naive_")]
+
+
+def check_features(features: pd.DataFrame) -> None:
+    """Raise ``data.constant`` where no feature says anything: all are missing in every row, or never change.
+
+    Examples
+    --------
+    >>> check_features(pd.DataFrame({"size": [1.0, 2.0], "target": [0.0, 1.0]}))
+    """
+    names = feature_columns(features)
+    if any(features[name].nunique() > 1 for name in names):
+        return
+    empty = [name for name in names if features[name].isna().all()]
+    what = "missing" if len(empty) == len(names) else "constant or missing"
+    given = f"All {len(names)} features are {what} in every one of {len(features)} rows."
+    raise DataError(
+        "data.constant",
+        given=given if names else "The frame has no feature columns.",
+        have="A model learns from columns that change.",
+        try_="Try a longer span, shorter windows, or other columns.",
+    )
 
 
 def drop_columns(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -170,6 +198,40 @@ def _activity(prices: pd.DataFrame, bars: Bars, windows: Sequence[int]) -> dict[
         bid, ask = floats(prices, "bid"), floats(prices, "ask")
         made["spread"] = _ratio(ask - bid, (ask + bid) / 2, np.nan)
     return made
+
+
+def _changes(prices: pd.DataFrame, bars: Bars, lags: Sequence[int], names: Sequence[str]) -> dict[str, Floats]:
+    missing = [name for name in names if name not in prices.columns]
+    if missing:
+        raise UsageError(
+            "usage.value",
+            given=f"changes named {', '.join(missing)}.",
+            have=f"The bars have {', '.join(map(str, prices.columns))}.",
+            try_='Try changes=["volume"].',
+        )
+    position = np.arange(len(prices))
+    made: dict[str, Floats] = {}
+    for name in names:
+        value = floats(prices, name)
+        for lag in lags:
+            inside = np.flatnonzero(position - lag >= bars.run_start)
+            before = np.full(len(value), np.nan)
+            before[inside] = value[inside - lag]
+            made[f"change_{name}_{lag}"] = _ratio(value, np.where(before > 0, before, np.nan), np.nan) - 1
+    return made
+
+
+def _check_finite(prices: pd.DataFrame) -> None:
+    read = [name for name in (*PRICE_COLUMNS, "volume") if name in prices.columns]
+    counts = {name: int(np.isinf(floats(prices, name)).sum()) for name in read}
+    endless = [f"{name} ({count})" for name, count in counts.items() if count]
+    if endless:
+        raise DataError(
+            "data.unreadable",
+            given=f"Infinite numbers are in {', '.join(endless)}.",
+            have="No return, window or label can be made of them.",
+            try_="Try clean_data first, which takes them for missing.",
+        )
 
 
 def _time_of_day(bars: Bars) -> dict[str, Floats]:

@@ -137,3 +137,36 @@ def test_a_yardstick_is_compared_and_not_recommended():
     asked, beside = candidate("xgboost"), candidate("line", "logistic_regression", score=0.9, yardstick=True)
     assert recommend([asked, beside])["name"] == "xgboost"
     assert len(compare_models([asked, beside], plot=False)) == 2
+
+
+def test_the_confusion_matrix_is_a_frame_too_and_precision_and_recall_are_drawn():
+    from omc_agent.tools.confusion import confusion_table
+
+    frame = direction(bars=1200, signal=0.6)
+    model = train_classification_model(frame.head(700))
+    found = evaluate_model(model, frame.tail(450))
+    counts = confusion_table(model, frame.tail(450))
+    assert counts.to_numpy().sum() == found["rows"].item()
+    right = counts.loc[0, 0] + counts.loc[1, 1]
+    assert right / counts.to_numpy().sum() == pytest.approx(found["accuracy"].item())
+    assert counts.loc[1, 1] / counts[1].sum() == pytest.approx(found["precision"].item())
+    assert confusion_table(model, frame.tail(450), threshold=0.0)[0].sum() == 0
+    titles = [plt.figure(number).axes[0].get_title(loc="left") for number in plt.get_fignums()]
+    assert titles == ["Precision and recall", "Confusion at 0.5"]
+    with pytest.raises(AgentError):
+        confusion_table(train_regression_model(returns(bars=300)), frame)
+
+
+def test_precision_and_recall_are_those_of_scikit_learn():
+    from sklearn.metrics import precision_recall_curve
+
+    rng = np.random.default_rng(0)
+    target = (rng.random(300) > 0.6).astype(float)
+    said = np.round(rng.random(300) * 0.5 + target * 0.3, 2)  # with ties
+    from omc_agent.tools.evaluation_plots import draw_precision_recall
+
+    draw_precision_recall(target, said)
+    (line, _) = plt.gcf().axes[0].get_lines()
+    precision, recall, _ = precision_recall_curve(target, said)
+    assert line.get_ydata() == pytest.approx(precision[:-1][::-1])
+    assert line.get_xdata() == pytest.approx(recall[:-1][::-1])
