@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from omc_agent.brief import Brief
-from omc_agent.events import Branched, Overridden, Reason, RequestDecided, RequestOpened, Said
+from omc_agent.events import Branched, Overridden, Reason, RequestDecided, RequestOpened, Said, Warned
 from omc_agent.report import ReportWriter, people_said
 from omc_agent.store.branches import Told
 
@@ -164,3 +164,34 @@ async def test_what_people_decided_has_a_section_of_its_own():
     assert page.count("What people decided") == 1
     assert "use &lt;b&gt;less&lt;/b&gt;" in page
     assert "What people decided" not in (await written(STATE))["report.html"]
+
+
+DETAILS = {
+    "beside": [
+        {"name": "constant", "kind": "naive", "score": 0.5, "difference": 0.01, "low": -0.02, "high": 0.04,
+         "beaten": True, "beyond_noise": False},
+        {"name": "logistic_regression", "kind": "simple", "score": None, "difference": None, "low": None,
+         "high": None, "beaten": False, "beyond_noise": False},
+    ],
+    "months": [{"part": "2024-08", "rows": 40, "score": 0.51, "reference_score": 0.5, "difference": 0.01}],
+    "coins": [],
+    "calibration": {"table": [{"predicted": p, "seen": 0.5, "rows": 20} for p in (0.4, 0.6)]},
+}  # fmt: skip
+
+
+async def test_what_describes_the_verdict_stands_below_it_and_in_the_figures():
+    said = {**STATE["texts"]["verdict"], "details": DETAILS}
+    warned = Warned(stage="data_retrieval", code="gaps", text="12 bars are missing.", at=0.0)
+    files = await written({**STATE, "texts": {**STATE["texts"], "verdict": said, "span": "These 90 days."}},
+                          events=[*EVENTS, warned])  # fmt: skip
+    page = files["report.html"]
+    for text in ("Rules and simple models", "+0.010 (−0.020 to +0.040)", "within noise", "2024-08", "These 90 days."):
+        assert text in page, text
+    assert "By coin" not in page
+    assert "no part of it called the verdict" in page
+    assert "Predicted probability against" in page
+    assert "12 bars are missing." in page
+    assert "%agent verify r1" in page
+    assert json.loads(files["metrics.json"])["description"] == DETAILS
+    assert files["model_card.html"].count("<h1>") == 1
+    assert "Model card: random forest" in files["model_card.html"]
