@@ -13,16 +13,28 @@ from typing import Any
 import pandas as pd
 
 from omc_agent.brief import Brief
-from omc_agent.events import Branched, Event, Overridden, Reason, RequestDecided, RequestOpened, Said, Warned
+from omc_agent.events import (
+    Branched,
+    Event,
+    Overridden,
+    Reason,
+    RequestDecided,
+    RequestOpened,
+    RunStarted,
+    Said,
+    Warned,
+)
 from omc_agent.naming import model_name
 from omc_agent.panels.verdict import beats_words, beside_table, verdict_terms
 from omc_agent.store.records import Row, SessionManager, recorded
 from omc_agent.tools.calibration import reliability_png
 from omc_agent.tools.description import NO_PART
+from omc_agent.tools.numbers_in_prose import check_prose, recorded_numbers
 from omc_agent.tools.page import render_report
 from omc_agent.tools.reporting import model_card, what_was_tried
 
 Save = Callable[[str, bytes], Awaitable[Any]]
+Warn = Callable[[Event, str], Awaitable[Any]]
 
 _NOT_FEATURES = {"coin", "timestamp", "label_end", "naive_last", "naive_day", "target"}
 HEADINGS = {
@@ -47,10 +59,13 @@ class ReportWriter:
         Whose they are.
     save : callable
         ``await save(name, data)``.
+    warn : callable, optional
+        ``await warn(event, key)``: told of each sentence that a chat model wrote and that was dropped.
     """
 
-    def __init__(self, store: SessionManager, run_id: str, branch: str, save: Save) -> None:
-        self.store, self.run_id, self.branch, self.save = store, run_id, branch, save
+    def __init__(self, store: SessionManager, run_id: str, branch: str, save: Save, warn: Warn | None = None) -> None:
+        self.store, self.run_id, self.branch, self.save, self.warn = store, run_id, branch, save, warn
+        self._dropped: list[str] = []
 
     async def write(self, state: Mapping[str, Any]) -> dict[str, str]:
         """Write all files; returns name to what it is."""
@@ -63,6 +78,10 @@ class ReportWriter:
             subtitle=f"Asked: {state['goal']}",
             footer=f"Run {self.branch}. Written by omc_agent {version('omc-agent')}.",
         )
+        for number, sentence in enumerate(self._dropped, start=1):
+            said = f"Left out of the report, for a number in it was never recorded: {sentence}"
+            if self.warn:
+                await self.warn(Warned(stage="reporting", code="unmatched_number", text=said), f"unmatched:{number}")
         written = {"report.html": "the report", "report.md": "the report as Markdown"}
         await self.save("report.html", html.encode())
         await self.save("report.md", markdown.encode())
@@ -128,9 +147,21 @@ class ReportWriter:
             bullets = "\n".join(f"- {line}" for line in decided)
             sections.append({"heading": "What people decided", "markdown": bullets})
         plans = _plans(events)
+        if any(isinstance(event, RunStarted) and event.model != "offline" for event in events):
+            plans = self._checked(plans, state, cells)
         sections += [_stage_section(stage, title, cells, plans.get(stage, "")) for stage, title in HEADINGS.items()]
         sections.append(self._again())
         return [section for section in sections if section]
+
+    def _checked(self, plans: dict[str, str], state: Mapping[str, Any], cells: list[Row]) -> dict[str, str]:
+        """What a chat model wrote, without the sentences whose numbers are in no record."""
+        shown = [[cell["code"], [b.get("text/plain", "") for b in cell["result"]["outputs"]]] for cell in cells]
+        recorded = [*recorded_numbers(dict(state)), *recorded_numbers(shown)]
+        checked = {}
+        for stage, text in plans.items():
+            checked[stage], dropped = check_prose(text, recorded)
+            self._dropped += dropped if stage in HEADINGS else []
+        return checked
 
     def _again(self) -> dict[str, Any]:
         """How to make it again, and to check it."""

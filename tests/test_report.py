@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from omc_agent.brief import Brief
-from omc_agent.events import Branched, Overridden, Reason, RequestDecided, RequestOpened, Said, Warned
+from omc_agent.events import Branched, Overridden, Reason, RequestDecided, RequestOpened, RunStarted, Said, Warned
 from omc_agent.report import ReportWriter, people_said
 from omc_agent.store.branches import Told
 
@@ -195,3 +195,25 @@ async def test_what_describes_the_verdict_stands_below_it_and_in_the_figures():
     assert json.loads(files["metrics.json"])["description"] == DETAILS
     assert files["model_card.html"].count("<h1>") == 1
     assert "Model card: random forest" in files["model_card.html"]
+
+
+@pytest.mark.parametrize(("model", "stays"), [("openai:some", False), ("offline", True)])
+async def test_a_chat_models_sentence_with_a_number_that_nobody_recorded_is_left_out_and_told(model, stays):
+    told = []
+
+    async def warn(event, key):
+        told.append(event)
+
+    async def save(name, data):
+        files[name] = data.decode() if name == "report.html" else data
+
+    files = {}
+    started = RunStarted(stage="", run_id="r1", goal="", model=model, seed=0, at=0.0)
+    text = "The best AUC is 0.55. Nothing beats 0.987 here."
+    events = [started, Reason(stage="model_evaluation", text=text, at=0.0)]
+    story = [Told(number, f"r1:{number}", event) for number, event in enumerate(events, start=1)]
+    store = SimpleNamespace(cells=lambda run, branch: CELLS, story=lambda run, branch: story)
+    await ReportWriter(store, "r1", "r1", save, warn).write(STATE)
+    assert "The best AUC is 0.55." in files["report.html"]
+    assert ("Nothing beats 0.987" in files["report.html"]) is stays
+    assert [event.code for event in told] == ([] if stays else ["unmatched_number"])

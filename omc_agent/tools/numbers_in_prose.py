@@ -62,7 +62,8 @@ def check_prose(text: str, recorded: Iterable[float]) -> tuple[str, list[str]]:
     """
     values = list(recorded)
     known = sorted({*values, *(abs(value) for value in values)})
-    kept, dropped = [], []
+    kept: list[str] = []
+    dropped: list[str] = []
     for sentence in _SENTENCE.split(text):
         if sentence.strip():
             good = all(_matches(found, known) for found in _NUMBER.finditer(sentence))
