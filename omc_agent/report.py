@@ -13,14 +13,28 @@ from typing import Any
 import pandas as pd
 
 from omc_agent.brief import Brief
-from omc_agent.events import Branched, Event, Overridden, Reason, RequestDecided, RequestOpened, Said
+from omc_agent.events import (
+    Branched,
+    Event,
+    Overridden,
+    Reason,
+    RequestDecided,
+    RequestOpened,
+    RunStarted,
+    Said,
+    Warned,
+)
 from omc_agent.naming import model_name
-from omc_agent.panels.verdict import beats_words, verdict_terms
+from omc_agent.panels.verdict import beats_words, beside_table, verdict_terms
 from omc_agent.store.records import Row, SessionManager, recorded
+from omc_agent.tools.calibration import reliability_png
+from omc_agent.tools.description import NO_PART
+from omc_agent.tools.numbers_in_prose import check_prose, recorded_numbers
 from omc_agent.tools.page import render_report
 from omc_agent.tools.reporting import model_card, what_was_tried
 
 Save = Callable[[str, bytes], Awaitable[Any]]
+Warn = Callable[[Event, str], Awaitable[Any]]
 
 _NOT_FEATURES = {"coin", "timestamp", "label_end", "naive_last", "naive_before", "naive_day", "target"}
 HEADINGS = {
@@ -45,10 +59,13 @@ class ReportWriter:
         Whose they are.
     save : callable
         ``await save(name, data)``.
+    warn : callable, optional
+        ``await warn(event, key)``: told of each sentence that a chat model wrote and that was dropped.
     """
 
-    def __init__(self, store: SessionManager, run_id: str, branch: str, save: Save) -> None:
-        self.store, self.run_id, self.branch, self.save = store, run_id, branch, save
+    def __init__(self, store: SessionManager, run_id: str, branch: str, save: Save, warn: Warn | None = None) -> None:
+        self.store, self.run_id, self.branch, self.save, self.warn = store, run_id, branch, save, warn
+        self._dropped: list[str] = []
 
     async def write(self, state: Mapping[str, Any]) -> dict[str, str]:
         """Write all files; returns name to what it is."""
@@ -61,6 +78,10 @@ class ReportWriter:
             subtitle=f"Asked: {state['goal']}",
             footer=f"Run {self.branch}. Written by omc_agent {version('omc-agent')}.",
         )
+        for number, sentence in enumerate(self._dropped, start=1):
+            said = f"Left out of the report, for a number in it was never recorded: {sentence}"
+            if self.warn:
+                await self.warn(Warned(stage="reporting", code="unmatched_number", text=said), f"unmatched:{number}")
         written = {"report.html": "the report", "report.md": "the report as Markdown"}
         await self.save("report.html", html.encode())
         await self.save("report.md", markdown.encode())
@@ -68,15 +89,20 @@ class ReportWriter:
         if candidates:
             verdict = state.get("verdict") or {}
             about = {"brief": state["brief"], "verdict": verdict, "candidates": candidates, "sealed": state["sealed"]}
+            about["description"] = _details(state)
             await self.save("metrics.json", json.dumps(about, indent=1, sort_keys=True).encode())
             frame = pd.DataFrame(candidates).drop(columns=["folds", "params"])
             await self.save("candidates.csv", frame.to_csv(index=False).encode())
             card = self._card(state)
             await self.save("model_card.md", card.encode())
+            title, _, body = card.partition("\n")
+            _, card_page = render_report(title.removeprefix("# "), [{"markdown": body}])
+            await self.save("model_card.html", card_page.encode())
             written |= {
                 "metrics.json": "all figures",
                 "candidates.csv": "the table",
-                "model_card.md": "the model card",
+                "model_card.md": "the model card as Markdown",
+                "model_card.html": "the model card",
             }
         for name, data in _pictures(cells):
             await self.save(name, data)
@@ -100,7 +126,10 @@ class ReportWriter:
     def _sections(self, state: Mapping[str, Any], cells: list[Row]) -> list[dict[str, Any]]:
         texts, candidates = state.get("texts", {}), list(state.get("candidates", {}).values())
         # Made here from the state, not taken from the child's text of it: only the host's words call a verdict.
-        sections = [_result_section(state), {"markdown": what_was_tried(state["brief"], candidates)}]
+        sections = [_result_section(state), *described(_details(state))]
+        sections.append({"markdown": what_was_tried(state["brief"], candidates)})
+        if span := texts.get("span"):
+            sections.append({"paragraphs": [span]})
         if state.get("choice"):
             chosen = f"Chosen before the sealed rows were opened: **{model_name(state['choice']['name'])}**."
             sections.append({"paragraphs": [chosen]})
@@ -111,12 +140,37 @@ class ReportWriter:
             lines = "\n".join(f"- {finding['text']}" for finding in state["leaks"].values())
             sections.append({"heading": "Leak test", "markdown": lines})
         events = [told.event for told in self.store.story(self.run_id, self.branch)]
+        if warned := [event.text for event in events if isinstance(event, Warned)]:
+            bullets = "\n".join(f"- {text}" for text in dict.fromkeys(warned))
+            sections.append({"heading": "Faults that were found", "markdown": bullets})
         if decided := people_said(events):
             bullets = "\n".join(f"- {line}" for line in decided)
             sections.append({"heading": "What people decided", "markdown": bullets})
         plans = _plans(events)
+        if any(isinstance(event, RunStarted) and event.model != "offline" for event in events):
+            plans = self._checked(plans, state, cells)
         sections += [_stage_section(stage, title, cells, plans.get(stage, "")) for stage, title in HEADINGS.items()]
+        sections.append(self._again())
         return [section for section in sections if section]
+
+    def _checked(self, plans: dict[str, str], state: Mapping[str, Any], cells: list[Row]) -> dict[str, str]:
+        """What a chat model wrote, without the sentences whose numbers are in no record."""
+        shown = [[cell["code"], [b.get("text/plain", "") for b in cell["result"]["outputs"]]] for cell in cells]
+        recorded = [*recorded_numbers(dict(state)), *recorded_numbers(shown)]
+        checked = {}
+        for stage, text in plans.items():
+            checked[stage], dropped = check_prose(text, recorded)
+            self._dropped += dropped if stage in HEADINGS else []
+        return checked
+
+    def _again(self) -> dict[str, Any]:
+        """How to make it again, and to check it."""
+        run_id = self.run_id
+        lines = [f"`%agent export {run_id} run.ipynb` writes the cells as a notebook."]
+        lines.append(f"`%agent verify {run_id}` replays them and compares fingerprints and scores.")
+        names = ("omc-agent", "pandas", "scikit-learn", "xgboost")
+        lines.append(f"Versions: {', '.join(f'{name} {version(name)}' for name in names)}.")
+        return {"heading": "How to reproduce", "bullets": lines}
 
 
 def _span(sealed: Mapping[str, Any], prefix: str) -> str:
@@ -136,6 +190,27 @@ def _result_section(state: Mapping[str, Any]) -> dict[str, Any]:
         "paragraphs": [text for text in paragraphs if text],
         "bullets": [term[:1].upper() + term[1:] for term in verdict_terms(verdict)],
     }
+
+
+def _details(state: Mapping[str, Any]) -> dict[str, Any]:
+    return dict((state.get("texts", {}).get("verdict") or {}).get("details") or {})
+
+
+def described(details: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Sections of what describes a verdict: rules and simple models, months, coins, reliability."""
+    if not details:
+        return []
+    sections: list[dict[str, Any]] = [{"heading": "Rules and simple models", "table": beside_table(dict(details))}]
+    for key, heading in (("months", "By month"), ("coins", "By coin")):
+        if parts := details.get(key):
+            rows = [{key[:-1]: part["part"], **{k: v for k, v in part.items() if k != "part"}} for part in parts]
+            named = [{name.replace("_", " "): value for name, value in row.items()} for row in rows]
+            sections.append({"heading": heading, "paragraphs": [NO_PART], "table": named})
+    if table := (details.get("calibration") or {}).get("table"):
+        alt = "Predicted probability against the share of rows that were 1, on the sealed rows"
+        picture = {"png_base64": [reliability_png(table)], "alt": [alt]}
+        sections.append({"heading": "Reliability", "table": table, **picture})
+    return sections
 
 
 def people_said(events: Iterable[Event]) -> list[str]:

@@ -129,7 +129,7 @@ class Supplies:
 
     async def _write_report(self, state: Mapping[str, Any]) -> dict[str, str]:
         await self.ledger.flush()
-        writer = ReportWriter(self.store, self.ledger.run_id, self.ledger.branch, self._save_artifact)
+        writer = ReportWriter(self.store, self.ledger.run_id, self.ledger.branch, self._save_artifact, self.emit)
         return await writer.write(state)
 
     async def _save_artifact(self, name: str, data: bytes) -> ArtifactSaved:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from omc_agent.brief import Brief
-from omc_agent.events import Branched, Overridden, Reason, RequestDecided, RequestOpened, Said
+from omc_agent.events import Branched, Overridden, Reason, RequestDecided, RequestOpened, RunStarted, Said, Warned
 from omc_agent.report import ReportWriter, people_said
 from omc_agent.store.branches import Told
 
@@ -164,3 +164,56 @@ async def test_what_people_decided_has_a_section_of_its_own():
     assert page.count("What people decided") == 1
     assert "use &lt;b&gt;less&lt;/b&gt;" in page
     assert "What people decided" not in (await written(STATE))["report.html"]
+
+
+DETAILS = {
+    "beside": [
+        {"name": "constant", "kind": "naive", "score": 0.5, "difference": 0.01, "low": -0.02, "high": 0.04,
+         "beaten": True, "beyond_noise": False},
+        {"name": "logistic_regression", "kind": "simple", "score": None, "difference": None, "low": None,
+         "high": None, "beaten": False, "beyond_noise": False},
+    ],
+    "months": [{"part": "2024-08", "rows": 40, "score": 0.51, "reference_score": 0.5, "difference": 0.01}],
+    "coins": [],
+    "calibration": {"table": [{"predicted": p, "seen": 0.5, "rows": 20} for p in (0.4, 0.6)]},
+}  # fmt: skip
+
+
+async def test_what_describes_the_verdict_stands_below_it_and_in_the_figures():
+    said = {**STATE["texts"]["verdict"], "details": DETAILS}
+    warned = Warned(stage="data_retrieval", code="gaps", text="12 bars are missing.", at=0.0)
+    files = await written({**STATE, "texts": {**STATE["texts"], "verdict": said, "span": "These 90 days."}},
+                          events=[*EVENTS, warned])  # fmt: skip
+    page = files["report.html"]
+    for text in ("Rules and simple models", "+0.010 (−0.020 to +0.040)", "within noise", "2024-08", "These 90 days."):
+        assert text in page, text
+    assert "By coin" not in page
+    assert "no part of it called the verdict" in page
+    assert "Predicted probability against" in page
+    assert "12 bars are missing." in page
+    assert "%agent verify r1" in page
+    assert json.loads(files["metrics.json"])["description"] == DETAILS
+    assert files["model_card.html"].count("<h1>") == 1
+    assert "Model card: random forest" in files["model_card.html"]
+
+
+@pytest.mark.parametrize(("model", "stays"), [("openai:some", False), ("offline", True)])
+async def test_a_chat_models_sentence_with_a_number_that_nobody_recorded_is_left_out_and_told(model, stays):
+    told = []
+
+    async def warn(event, key):
+        told.append(event)
+
+    async def save(name, data):
+        files[name] = data.decode() if name == "report.html" else data
+
+    files = {}
+    started = RunStarted(stage="", run_id="r1", goal="", model=model, seed=0, at=0.0)
+    text = "The best AUC is 0.55. Nothing beats 0.987 here."
+    events = [started, Reason(stage="model_evaluation", text=text, at=0.0)]
+    story = [Told(number, f"r1:{number}", event) for number, event in enumerate(events, start=1)]
+    store = SimpleNamespace(cells=lambda run, branch: CELLS, story=lambda run, branch: story)
+    await ReportWriter(store, "r1", "r1", save, warn).write(STATE)
+    assert "The best AUC is 0.55." in files["report.html"]
+    assert ("Nothing beats 0.987" in files["report.html"]) is stays
+    assert [event.code for event in told] == ([] if stays else ["unmatched_number"])

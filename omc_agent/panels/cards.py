@@ -88,7 +88,7 @@ class VerdictCard:
         called = self.story.verdict
         if called is None:
             return emptied("The verdict is called again.").html
-        inner = verdict_html(called.verdict, called.headline, called.sentence)
+        inner = verdict_html(called.verdict, called.headline, called.sentence, called.details)
         return f'<div class="omc-card omc-verdict">{inner}</div>'
 
     def text(self, now: float | None) -> str:

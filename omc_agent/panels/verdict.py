@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from omc_agent.panels import phrases
-from omc_agent.panels.markup import esc, indent, plain
+from omc_agent.panels.markup import esc, folded, indent, plain
 from omc_agent.panels.pictures import scale_html
 
 Verdict = dict[str, Any]
 
 
-def verdict_html(verdict: Verdict, headline: str, sentence: str) -> str:
+def verdict_html(verdict: Verdict, headline: str, sentence: str, details: dict[str, Any] | None = None) -> str:
     """The inside of the verdict card: headline, sentence, scale and terms.
 
     Parameters
@@ -21,6 +21,8 @@ def verdict_html(verdict: Verdict, headline: str, sentence: str) -> str:
         `low` and `high` bound score minus reference score. What is missing is left out.
     headline, sentence : str
         The words in which the host said it.
+    details : dict, optional
+        What describes it; shown folded.
     """
     words = f"<h4>{esc(headline, 400)}</h4><p>{esc(sentence)}</p>"
     beats = beats_words(verdict)
@@ -28,7 +30,8 @@ def verdict_html(verdict: Verdict, headline: str, sentence: str) -> str:
     picture = _scale(verdict)
     terms = verdict_terms(verdict)
     side = picture + (f'<p class="omc-dim omc-small">{esc(" · ".join(terms))}</p>' if terms else "")
-    return f'<div class="omc-halves"><div>{words}</div>{f"<div>{side}</div>" if side else ""}</div>'
+    halves = f'<div class="omc-halves"><div>{words}</div>{f"<div>{side}</div>" if side else ""}</div>'
+    return halves + _beside_html(details or {})
 
 
 def verdict_text(verdict: Verdict, headline: str, sentence: str) -> str:
@@ -41,6 +44,34 @@ def verdict_text(verdict: Verdict, headline: str, sentence: str) -> str:
             numbers += f"; difference {low} to {high}"
     lines = [sentence, numbers, beats_words(verdict), " · ".join(verdict_terms(verdict))]
     return plain("\n".join([headline, indent("\n".join(line for line in lines if line))]))
+
+
+def beside_table(details: dict[str, Any]) -> list[dict[str, str]]:
+    """Every naive rule and simple model: its sealed score, the difference to it, and whether it is beaten."""
+    rows = []
+    for row in details.get("beside") or []:
+        known = row.get("difference") is not None
+        beaten = "yes" if row.get("beyond_noise") else "within noise" if row.get("beaten") else "no"
+        interval = f" ({phrases.signed(row['low'])} to {phrases.signed(row['high'])})" if known else ""
+        rows.append(
+            {
+                "name": phrases.plain_name(row["name"]),
+                "kind": "naive rule" if row["kind"] == "naive" else "simple model",
+                "score": phrases.score(row["score"]) if row.get("score") is not None else "",
+                "difference": f"{phrases.signed(row['difference'])}{interval}" if known else "",
+                "beaten": beaten,
+            }
+        )
+    return rows
+
+
+def _beside_html(details: dict[str, Any]) -> str:
+    rows = beside_table(details)
+    if not rows:
+        return ""
+    head = "".join(f"<th>{esc(name)}</th>" for name in rows[0])
+    body = "".join("<tr>" + "".join(f"<td>{esc(cell)}</td>" for cell in row.values()) + "</tr>" for row in rows)
+    return folded("Every rule and simple model", f"<table><tr>{head}</tr>{body}</table>")
 
 
 def beats_words(verdict: Verdict) -> str:
