@@ -213,8 +213,8 @@ class Exporter:
             f"again = compare(features, joined_features.reindex(features.index), "
             f"{'features[' + repr('timestamp') + '].max()' if self.sealed.get('time') else None}, {brief.horizon!r})",
             "check('development features that sealed rows change', len(again), 0)",
-            "rows = pd.DataFrame({'prediction': predict(model, joined_features)})",
-            "rows['simple'] = predict(simple, joined_features)",
+            "scored = pd.DataFrame({'prediction': predict(model, joined_features)})",
+            "scored['simple'] = predict(simple, joined_features)",
         ]
         if name == "prices":
             lines += ["bars = clean_data(joined)  # labels are made from the bars themselves"]
@@ -229,7 +229,7 @@ class Exporter:
             lines += [f"classes = prepare_table({name}, {brief.target!r}, time={time!r}).attrs['classes']",
                       f"label = prepare_table(joined, {brief.target!r}, time={time!r}, classes=classes)",
                       "label = label[[c for c in ('timestamp', 'target') if c in label]]"]  # fmt: skip
-        return "\n".join([*lines, "rows = label.reindex(sealed.index).join(rows)"])
+        return "\n".join([*lines, "scored = label.reindex(sealed.index).join(scored)"])
 
     def _call(self) -> str:
         brief, verdict, choice = self.brief, self.verdict, self.things["choice"]
@@ -242,7 +242,7 @@ class Exporter:
             f"for tried in ({', '.join(c['oof'] for c in tried)},):",
             "    trials += trial_frames(tried) or [tried]",
             f"rule = freeze_rule(oof, task={brief.task!r}, horizon={horizon}, opened={verdict['opened']}, seed=SEED)",
-            f"verdict = call_verdict(rows, oof, task={brief.task!r}, horizon={horizon}, claimed={claimed},",
+            f"verdict = call_verdict(scored, oof, task={brief.task!r}, horizon={horizon}, claimed={claimed},",
             f"                       trials={sum(int(c['trials']) for c in tried)}, opened={verdict['opened']},",
             "                       seed=SEED, oof_trials=trials, rule=rule)",
         ]

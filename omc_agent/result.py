@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from omc_agent.branching import standing
+from omc_agent.comparing import Verification
 from omc_agent.config import AgentSettings
 from omc_agent.engine import the_engine
 from omc_agent.errors import RunError
@@ -18,7 +19,7 @@ from omc_agent.predicting import Predictor
 from omc_agent.sandbox import exchange
 from omc_agent.sandbox.replay import RecordedCell
 from omc_agent.store.records import Row, SessionManager, recorded
-from omc_agent.verifying import Verification, Verifier
+from omc_agent.verifying import Verifier
 
 
 class Report(str):

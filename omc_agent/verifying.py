@@ -13,7 +13,6 @@ import tempfile
 import warnings
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from omc_agent.agents.context import RunContext
+from omc_agent.comparing import Verification, close, difference, told
 from omc_agent.config import PRELUDE, AgentSettings, Trust, settings_with
 from omc_agent.errors import AgentError, SandboxError
 from omc_agent.graph.scoring import scoring
@@ -30,64 +30,11 @@ from omc_agent.sandbox.box import Sandbox
 from omc_agent.sandbox.replay import RecordedCell, replay
 from omc_agent.store.records import Row, recorded
 from omc_agent.tools.data import fetch_price_data, fetch_table
-from omc_agent.tools.fingerprint import TIMINGS, fingerprint
+from omc_agent.tools.fingerprint import fingerprint
 from omc_agent.tools.time_column import order_in_time
 
-TOLERANCE = 1e-9
 # Cells of these stages look at scores only; what they show is made of values that are compared by themselves.
 NOT_REPLAYED = ("model_evaluation", "scoring", "reporting")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One comparison: `result` is same, differs, or note (said, but it decides nothing)."""
-
-    name: str
-    result: str
-    said: str
-
-    def line(self) -> str:
-        """As it is shown."""
-        return f"{self.name:<12} {self.result:<8} {self.said}"
-
-
-@dataclass
-class Verification:
-    """What a replay gave.
-
-    Attributes
-    ----------
-    id, branch : str
-        Which run, and which of its branches.
-    checks : list of Check
-        In the order in which they were made.
-    """
-
-    id: str
-    branch: str
-    checks: list[Check] = field(default_factory=list)
-
-    @property
-    def same(self) -> bool:
-        """Whether nothing differs."""
-        return all(check.result != "differs" for check in self.checks)
-
-    def add(self, name: str, same: bool | None, said: str) -> None:
-        """Note one comparison; None for what decides nothing."""
-        self.checks.append(Check(name, {True: "same", False: "differs", None: "note"}[same], said))
-
-    def lines(self) -> list[str]:
-        """One line a check, then the sum of them."""
-        end = "verified: it comes out as it was" if self.same else "not verified: see what differs"
-        return [*(check.line() for check in self.checks), f"{self.branch}: {end}"]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As ``--json`` prints it."""
-        checks = [dataclasses.asdict(check) for check in self.checks]
-        return {"id": self.id, "branch": self.branch, "same": self.same, "checks": checks}
-
-    def __repr__(self) -> str:
-        return "\n".join(self.lines())
 
 
 class Verifier:
@@ -261,7 +208,7 @@ class Verifier:
         for name, was in row["values"].items():
             if isinstance(was, dict) and isinstance(was.get("score"), float):
                 now, scores = await box.get_value(name), scores + 1
-                if not _close(was["score"], now.get("score")):
+                if not close(was["score"], now.get("score")):
                     chosen = " (the choice)" if name == self.things.get("choice", {}).get("name") else ""
                     self.found.add(
                         "scores", False, f"{name}{chosen}: {was['score']:.6f} then, {now['score']:.6f} now"
@@ -275,12 +222,12 @@ class Verifier:
         with tempfile.TemporaryDirectory(prefix="omc-verify-") as folder:
             context = self._context(sealed, int(was.get("opened", 1)), Path(folder))
             now = (await scoring(state, SimpleNamespace(context=context)))["verdict"]  # type: ignore[arg-type]
-        other = [name for name in was if not _close(was[name], now.get(name))]
+        other = [name for name in was if not close(was[name], now.get(name))]
         if other:
-            said = ", ".join(f"{name} {_told(was[name])} then, {_told(now.get(name))} now" for name in other)
+            said = ", ".join(f"{name} {told(was[name])} then, {told(now.get(name))} now" for name in other)
             self.found.add("verdict", False, said)
         else:
-            said = f"{was['call'] or 'no verdict'} ({was['reason']}), sealed {was['metric']} {_told(was['score'])}"
+            said = f"{was['call'] or 'no verdict'} ({was['reason']}), sealed {was['metric']} {told(was['score'])}"
             self.found.add("verdict", True, said)
 
     def _context(self, sealed: pd.DataFrame, opened: int, folder: Path) -> RunContext:
@@ -348,33 +295,6 @@ class QuietBench:
         return self._folder / f"{sha}{Path(name).suffix}"
 
 
-def difference(was: pd.DataFrame, now: pd.DataFrame) -> str:
-    """What differs between two frames, with figures; empty when nothing does.
-
-    Examples
-    --------
-    >>> difference(pd.DataFrame({"size": [1.0, 2.0]}), pd.DataFrame({"size": [1.0, 3.0]}))
-    'size differs in 1 of 2 rows, first in row 1: 2.0 then, 3.0 now'
-    """
-    if len(was) != len(now):
-        return f"{len(was):,} rows then, {len(now):,} now"
-    if [str(name) for name in was] != [str(name) for name in now]:
-        return f"columns {', '.join(map(str, was))} then, {', '.join(map(str, now))} now"
-    now = now.set_axis(was.index)
-    for name in (name for name in was if name not in TIMINGS):
-        if fingerprint(was[[name]]) == fingerprint(now[[name]]):
-            continue
-        one, two = was[name].astype(object), now[name].astype(object)
-        changed = ~((one == two) | (one.isna() & two.isna())).to_numpy(dtype=bool)
-        place = int(changed.argmax())
-        where = f"row {was.index[place]}"
-        if "timestamp" in was and name != "timestamp":
-            where = f"{was['coin'].iloc[place] if 'coin' in was else 'row'} {was['timestamp'].iloc[place]}"
-        return (f"{name} differs in {changed.sum():,} of {len(was):,} rows, first in {where}:"
-                f" {one.iloc[place]} then, {two.iloc[place]} now")  # fmt: skip
-    return ""
-
-
 def _arguments(code: str) -> tuple[Any, dict[str, Any]]:
     """First argument and keywords of the call that a fetch was recorded as."""
     call = next(node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
@@ -386,18 +306,3 @@ def _arguments(code: str) -> tuple[Any, dict[str, Any]]:
 def _hash(path: Path) -> str:
     with path.open("rb") as reader:
         return hashlib.file_digest(reader, "sha256").hexdigest()
-
-
-def _close(was: Any, now: Any) -> bool:
-    """Numbers within 1e-9 of their size, everything else the same."""
-    if isinstance(was, float) and isinstance(now, int | float):
-        return abs(was - now) <= TOLERANCE * max(1.0, abs(was))
-    if isinstance(was, dict) and isinstance(now, dict):
-        return set(was) == set(now) and all(_close(was[name], now[name]) for name in was)
-    if isinstance(was, list) and isinstance(now, list):
-        return len(was) == len(now) and all(_close(one, two) for one, two in zip(was, now, strict=True))
-    return bool(was == now)
-
-
-def _told(value: Any) -> str:
-    return f"{value:.6f}" if isinstance(value, float) else str(value)

@@ -11,6 +11,7 @@ import pytest
 from omc_agent import cli
 from omc_agent.errors import DataError
 from omc_agent.tools.data import fetch_price_data
+from omc_agent.verbs import Verbs
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +88,12 @@ def test_the_command_line_prints_json_lines_or_writes_csv(finished, bars, tmp_pa
     assert cli.main(["predict", finished.id, str(tmp_path / "new.csv"), "--out", str(tmp_path / "out.csv")]) == 0
     written = pd.read_csv(tmp_path / "out.csv")
     assert written["probability"].tolist() == pytest.approx([row["probability"] for row in told])
+
+
+def test_the_magic_shows_the_frame_or_binds_it(finished, bars, capsys):
+    names: dict[str, object] = {}
+    verbs = Verbs(finished._settings, print, frame=lambda name: bars.tail(2), bind=names.__setitem__)
+    assert len(verbs.call(["predict", finished.id, "new_bars"])) == 2
+    assert verbs.call(["predict", finished.id, "new_bars", "-o", "predicted"]) is None
+    assert list(names) == ["predicted"]
+    assert "History: " in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 import omc_agent
-from omc_agent import verifying
+from omc_agent import cli, verifying
+from omc_agent.comparing import difference
 from omc_agent.engine import the_engine
-from omc_agent.verifying import Verifier, difference
+from omc_agent.verifying import Verifier
 from tests.conftest import QUICK
 
 
@@ -103,3 +105,13 @@ def test_a_difference_is_told_with_figures():
     assert difference(one, one.rename(columns={"size": "width"})) == "columns size then, width now"
     assert difference(one, one.assign(size=[1.0, None])).endswith("first in row 1: 2.0 then, nan now")
     assert difference(one, one.copy()) == ""
+
+
+def test_the_command_line_says_it_with_its_exit_code(finished, monkeypatch, capsys):
+    monkeypatch.setenv("OMC_AGENT_HOME", finished._settings.home)
+    assert cli.main(["verify", finished.id, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["same"] is True
+    monkeypatch.setattr(verifying, "code_hash", lambda row: "another")
+    assert cli.main(["verify", finished.id]) == 1
+    assert "differs" in capsys.readouterr().out
