@@ -60,9 +60,12 @@ class Vault:
         return development, facts
 
     def open(
-        self, run_id: str, branch: str, facts: dict[str, Any], frozen: dict[str, Any]
+        self, run_id: str, branch: str, facts: dict[str, Any], frozen: dict[str, Any], owner: str | None = None
     ) -> tuple[pd.DataFrame, int]:
-        """Write the opening, then read the rows; returns them and which opening of these rows this is."""
+        """Write the opening, then read the rows; returns them and which opening of these rows this is.
+
+        An engine that lost the run (`owner`) opens nothing.
+        """
         path = self.folder / f"{facts['sha']}.arrow"
         if not path.exists():
             raise RunError(
@@ -75,6 +78,7 @@ class Vault:
         opened = self.store.open_sealed(
             run_id,
             branch,
+            owner=owner,
             source=facts["source"],
             coins=sorted(brief["coins"]),
             family=brief["target"],
