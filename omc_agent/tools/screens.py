@@ -81,7 +81,8 @@ def screen_columns(features: pd.DataFrame, *, horizon: pd.Timedelta | None = Non
     Notes
     -----
     The score of a column and its standard error come from the placement values of `auc_placements`, averaged in
-    blocks of rows. NaN rows of a column are left out. The two volatilities of the naive rules count with either sign.
+    blocks of rows. NaN rows of a column are left out. A naive rule counts with either sign, and by its mean size over
+    1, 12 and 48 rows: how much prices move is known to anybody.
 
     Examples
     --------
@@ -139,8 +140,11 @@ def _best_naive(features: pd.DataFrame, label: Floats) -> float:
             auc = float(np.nanmean(auc_placements(label, said))) if np.isfinite(said).any() else 0.5
             best = max(best, auc, 1 - auc)
             # A touch is a matter of how much prices move, in either direction.
-            size = float(np.nanmean(auc_placements(label, np.abs(said)))) if np.isfinite(said).any() else 0.5
-            best = max(best, size, 1 - size)
+            moved = pd.Series(np.abs(said))
+            for length in (1, 12, 48):
+                size = moved.rolling(length, min_periods=1).mean().to_numpy(dtype=np.float64)
+                auc = float(np.nanmean(auc_placements(label, size))) if np.isfinite(size).any() else 0.5
+                best = max(best, auc, 1 - auc)
     return best
 
 
@@ -160,5 +164,9 @@ def _block(features: pd.DataFrame, horizon: pd.Timedelta | None) -> int:
     times: pd.Series[Any] = features["timestamp"].drop_duplicates().sort_values()
     bar = times.diff().median()
     known = horizon is not None and not pd.isna(bar) and bool(bar)
-    spans = max(float(horizon / bar), 1.0) if horizon is not None and known else 1.0
+    spans = (
+        max(horizon.total_seconds() / pd.Timedelta(bar).total_seconds(), 1.0)
+        if horizon is not None and known
+        else 1.0
+    )
     return max(round(5 * spans * len(features) / max(len(times), 1)), 1)
