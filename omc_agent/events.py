@@ -235,13 +235,17 @@ class HoldoutSealed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class LeakTested(Event):
-    """The leak test's finding: per column the cuts at which it changed. `where` is development or holdout."""
+    """The leak test's finding: per column the cuts at which it changed. `where` is development or holdout.
+
+    `notes` are findings of the same form that change nothing, such as rounding.
+    """
 
     where: str
     cuts: int
     columns: int
     findings: list[dict[str, Any]]
     seconds: float = 0.0
+    notes: list[dict[str, Any]] = field(default_factory=list)
     role: ClassVar[str] = "host"
 
     def line(self) -> str:

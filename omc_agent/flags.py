@@ -33,6 +33,7 @@ SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--max-tokens",), {"type": int, "metavar": "N", "help": "tokens that the chat model may use"}),
     (("--trials",), {"type": int, "metavar": "N", "help": "trials of the hyperparameter search"}),
     (("--seed",), {"type": int, "metavar": "N", "help": "seed of every random draw"}),
+    (("--holdout",), {"type": float, "metavar": "SHARE", "help": "share of the rows that is sealed, 0.05 to 0.5"}),
     (("--fees",), {"type": float, "metavar": "BP", "help": "basis points that a side of a trade costs"}),
     (("--slippage",), {"type": float, "metavar": "BP", "help": "basis points that a side of a trade slips by"}),
     (("--memory",), {"type": int, "metavar": "BYTES", "help": "memory of the run's child kernel"}),

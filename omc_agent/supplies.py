@@ -93,7 +93,8 @@ class Supplies:
 
         async def open_sealed(frozen: dict[str, Any]) -> tuple[Any, int]:
             await self.ledger.flush()
-            return await asyncio.to_thread(vault.open, run_id, self.ledger.branch, self._sealed(), frozen)
+            ledger = self.ledger
+            return await asyncio.to_thread(vault.open, run_id, ledger.branch, self._sealed(), frozen, ledger.owner)
 
         return RunContext(
             run_id=run_id,

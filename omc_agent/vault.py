@@ -59,9 +59,12 @@ class Vault:
         return development, facts
 
     def open(
-        self, run_id: str, branch: str, facts: dict[str, Any], frozen: dict[str, Any]
+        self, run_id: str, branch: str, facts: dict[str, Any], frozen: dict[str, Any], owner: str | None = None
     ) -> tuple[pd.DataFrame, int]:
-        """Write the opening, then read the rows; returns them and which opening of these rows this is."""
+        """Write the opening, then read the rows; returns them and which opening of these rows this is.
+
+        An engine that lost the run (`owner`) opens nothing.
+        """
         path = self.folder / f"{facts['sha']}.arrow"
         if not path.exists():
             raise RunError(
@@ -74,6 +77,7 @@ class Vault:
         opened = self.store.open_sealed(
             run_id,
             branch,
+            owner=owner,
             source=facts["source"],
             coins=sorted(brief["coins"]),
             family=brief["target"],

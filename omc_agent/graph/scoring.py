@@ -21,7 +21,7 @@ from omc_agent.agents.data_analyst import table_arguments
 from omc_agent.brief import Brief
 from omc_agent.errors import SandboxError
 from omc_agent.events import LeakTested, VerdictCalled, Warned
-from omc_agent.graph.leak_test import TRANSFORM, find_leaks, horizon_of
+from omc_agent.graph.leak_test import TRANSFORM, find_leaks, horizon_of, told
 from omc_agent.graph.state import AgentState
 from omc_agent.graph.visit import Visit, visiting
 from omc_agent.naming import model_name
@@ -234,10 +234,11 @@ async def _sealed_leaks(
         where="holdout",
         cuts=2 * len(cuts),
         columns=replayed.shape[1],
-        findings=[{**finding.to_dict(), "text": finding.text()} for finding in findings],
+        findings=[told(case.state, finding) for finding in findings if finding.sends_back],
+        notes=[told(case.state, finding) for finding in findings if not finding.sends_back],
     )
     await case.visit.tell(event)
-    return findings
+    return [finding for finding in findings if finding.sends_back]
 
 
 def _label(case: Case, joined: pd.DataFrame) -> pd.DataFrame:

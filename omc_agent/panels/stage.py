@@ -48,6 +48,7 @@ class StageCard:
         self._act: Act | None = None
         self._doing = self._finding = self._about = ""
         self._warned = False
+        self._named: set[tuple[object, object]] = set()
         self._size = 0
 
     def handle(self, event: Event) -> None:
@@ -115,6 +116,7 @@ class StageCard:
         self._again = False
         self._finding = self._doing = ""
         self._warned = False
+        self._named = set()
         self._running = self._act = None
         if event.visit > 1:
             said = f"{phrases.ordinal(event.visit)} round"
@@ -151,11 +153,13 @@ class StageCard:
 
     def _on_warned(self, event: Warned) -> None:
         self._warned = True
-        self._add(steps.warned(event))
+        if (event.code, event.column) not in self._named:  # the finding has said it
+            self._add(steps.warned(event))
 
     def _on_leak_tested(self, event: LeakTested) -> None:
         self._finding = steps.leak_title(event) if self.stage == "leak_test" else ""
         self._warned = self._warned or bool(event.findings)
+        self._named = {(f.get("code"), f.get("column")) for f in event.findings if f.get("why")}
         self._add(steps.leak(event))
 
     def _on_holdout_sealed(self, event: HoldoutSealed) -> None:

@@ -178,8 +178,10 @@ def leak(event: LeakTested) -> Piece:
     else:
         when = f"when later bars are removed or replaced{at} ({phrases.count(event.cuts, 'cut')})"
         same = f"All {phrases.count(rest, 'column')} {verb} the same {when}."
+    notes = [" ".join(str(note.get(part) or "") for part in ("text", "why")).strip() for note in event.notes[:5]]
     if not named:
-        return Piece(f'<p class="omc-step">{esc(same)}</p>', plain(same))
+        html = "".join(f'<p class="omc-dim">{esc(note)}</p>' for note in notes)
+        return Piece(f'<p class="omc-step">{esc(same)}</p>{html}', plain("\n".join([same, *notes])))
     found = [(str(f.get("column")), _finding(f, event.cuts, at)) for f in event.findings[:20]]
     html = "".join(
         f'<p class="omc-step omc-warn">{sign_html("!")}<code>{esc(column, 200)}</code> {esc(text)}</p>'
@@ -187,11 +189,15 @@ def leak(event: LeakTested) -> Piece:
     )
     lines = [f"! {column} {text}" for column, text in found]
     more = [f"And {phrases.count(len(event.findings) - 20, 'more finding')}."] if len(event.findings) > 20 else []
-    tail = " ".join(more + ([same] if rest else []))
+    tail = " ".join(more + ([same] if rest else []) + notes)
     return Piece(html + (f'<p class="omc-dim">{esc(tail)}</p>' if tail else ""), plain("\n".join([*lines, tail])))
 
 
 def _finding(found: Mapping[str, Any], total: int, at: str) -> str:
+    if found.get("line_no") is not None or found.get("why"):
+        place = where(found.get("cell"), found.get("line_no"))
+        said = str(found.get("text") or "").removeprefix(str(found.get("column"))).strip()
+        return " ".join(part for part in (said, str(found.get("why") or ""), f"({place})" if place else "") if part)
     cuts = found.get("cuts")
     hits = len(cuts) if isinstance(cuts, (list, tuple)) else cuts
     change = phrases.number(found.get("change"))

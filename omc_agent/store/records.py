@@ -199,13 +199,14 @@ class SessionManager(Questions, Branches):
         with self.engine.connect() as db:
             return [dict(row) for row in db.execute(query).mappings()]
 
-    def open_sealed(self, run_id: str, branch: str, **values: Any) -> int:
+    def open_sealed(self, run_id: str, branch: str, *, owner: str | None = None, **values: Any) -> int:
         """Write an opening before the rows are read; returns which opening of overlapping rows this is, from 1.
 
         Counted are openings of the same source and target family with a coin in common and overlapping time, over
-        all runs of the store. The same branch again is the same opening.
+        all runs of the store. The same branch again is the same opening. With `owner` only while it drives the run.
         """
         with self.engine.begin() as db:
+            fence(db, run_id, owner)
             insert_or_ignore(db, AgentOpening, {"session_id": run_id, "branch": branch, **values})
             query = select(AgentOpening.__table__).where(
                 AgentOpening.source == values["source"], AgentOpening.family == values["family"]

@@ -7,7 +7,6 @@ import pandas as pd
 
 from omc_agent.tools.bars import PRICE_COLUMNS, Ints, epoch_us, is_number
 
-_DAY_SECONDS = 86_400
 _MOST_GAP_CUTS = 4
 _MOST_EDGE_CUTS = 8
 # Before so many times of the frame the length of a bar cannot be told, and honest features would be accused.
@@ -65,11 +64,18 @@ def _spread(times: Ints, k: int, rng: np.random.Generator) -> list[int]:
         # The last time is left out: nothing lies after it.
         stretch = times[(times >= begin) & (times < end)]
         if len(stretch):
-            away = np.abs(stretch // 1_000_000 % _DAY_SECONDS - second)
-            away = np.minimum(away, _DAY_SECONDS - away)
-            near = np.flatnonzero(away == away.min())
-            chosen.append(int(stretch[rng.choice(near)]))
+            # First the hour, then the minute: a stretch without that hour still gets its minute.
+            near = _nearest(stretch // 3_600_000_000 % 24, second // 3600, 24, stretch)
+            near = _nearest(near // 1_000_000 % 3600, second % 3600, 3600, near)
+            chosen.append(int(rng.choice(near)))
     return chosen
+
+
+def _nearest(phase: Ints, wanted: float, cycle: int, times: Ints) -> Ints:
+    """Those of `times` whose phase lies nearest to the one wanted, around a cycle."""
+    away = np.abs(phase - wanted)
+    away = np.minimum(away, cycle - away)
+    return np.asarray(times[away == away.min()], dtype=np.int64)
 
 
 def _in_gaps(frame: pd.DataFrame, times: Ints) -> set[int]:

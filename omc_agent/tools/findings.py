@@ -9,6 +9,16 @@ from typing import Any
 import pandas as pd
 
 ROWS = "(rows)"
+# Code of a finding: why it matters. Those of NOTES are told and change nothing, the others send back.
+WHY = {
+    "leak": "A score made with it counts on what nobody knows when the forecast is made.",
+    "not_reproducible": "What comes out otherwise each time cannot be scored or delivered; a draw needs a seed.",
+    "coins_mixed": "The order of the coins says nothing about any of them; group by coin before rolling or shifting.",
+    "fitted_on_all_rows": "A statistic of all rows holds the rows that judge the model; it belongs into a fit cell.",
+    "uses_other_coins": "It can only be made where the other coins are there too.",
+    "rounding": "It is below what counts as a change, and may come from the order of a sum.",
+}
+NOTES = frozenset({"uses_other_coins", "rounding"})
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,8 @@ class Finding:
     first : Timestamp or None
         Time of the first row that changed, UTC; None for a table without time.
     code : str
-        ``leak``, or ``not_reproducible`` where the same input gave another value.
+        One of ``WHY``: ``leak``; ``not_reproducible`` where the same input gave another value; ``coins_mixed`` and
+        ``uses_other_coins`` where other coins decide; ``fitted_on_all_rows`` where other rows do; ``rounding``.
     """
 
     column: str
@@ -45,17 +56,32 @@ class Finding:
         """The fields as JSON holds them, `first` as ISO 8601."""
         return asdict(self) | {"first": None if self.first is None else self.first.isoformat()}
 
+    @property
+    def sends_back(self) -> bool:
+        """Whether the column has to go; a note is only told."""
+        return self.code not in NOTES
+
+    def why(self) -> str:
+        """Why it matters, in one sentence."""
+        return WHY[self.code]
+
     def text(self) -> str:
-        """The finding in one sentence."""
+        """The finding in one sentence: how often, how much, since when."""
         since = "" if self.first is None else f", first at {self.first:%Y-%m-%d %H:%M} UTC"
-        rows = f"({self.share:.1%} of rows{since})"
-        if self.code == "not_reproducible":
-            return f"{self.column} came out otherwise when the same cells ran again on the same rows {rows}."
-        return f"{self.column} changed at {self.cuts} of {self.of} cuts when only the future changed {rows}."
+        rows = f"({100 * self.share:.1f} % of rows, by up to {self.change:.2g} of its size{since})"
+        said = {
+            "leak": f"changed at {self.cuts} of {self.of} cuts when only the future changed",
+            "not_reproducible": "came out otherwise when the same cells ran again on the same rows",
+            "coins_mixed": "changed when the coins stood in another order",
+            "fitted_on_all_rows": "changed when half of the other rows were taken away",
+            "uses_other_coins": "changed when one coin stood alone: it uses other coins",
+            "rounding": "changed by less than 1e-9 of its size",
+        }[self.code]
+        return f"{self.column} {said} {rows}."
 
 
 def merge(found: Sequence[Finding | Sequence[Finding]], of: int | None = None) -> list[Finding]:
-    """One finding a column out of the findings of every cut, the most often seen first.
+    """One finding a column and code out of the findings of every cut, the most often seen first.
 
     Parameters
     ----------
@@ -68,15 +94,15 @@ def merge(found: Sequence[Finding | Sequence[Finding]], of: int | None = None) -
     --------
     >>> seen = Finding("ahead", 1, 1, 0.1, 0.5, None)
     >>> merge([[seen], []])[0].text()
-    'ahead changed at 1 of 2 cuts when only the future changed (10.0% of rows).'
+    'ahead changed at 1 of 2 cuts when only the future changed (10.0 % of rows, by up to 0.5 of its size).'
     >>> merge([[seen], []]) == merge([seen], of=2)
     True
     """
     replays = len(found) if of is None else of
-    by_column: dict[str, list[Finding]] = {}
+    by_column: dict[tuple[str, str], list[Finding]] = {}
     for part in found:
         for finding in [part] if isinstance(part, Finding) else part:
-            by_column.setdefault(finding.column, []).append(finding)
+            by_column.setdefault((finding.column, finding.code), []).append(finding)
     merged = [
         Finding(
             column,
@@ -85,11 +111,22 @@ def merge(found: Sequence[Finding | Sequence[Finding]], of: int | None = None) -
             share=max(finding.share for finding in same),
             change=max(finding.change for finding in same),
             first=min((finding.first for finding in same if finding.first is not None), default=None),
-            code=same[0].code,
+            code=code,
         )
-        for column, same in by_column.items()
+        for (column, code), same in by_column.items()
     ]
     return sorted(merged, key=lambda finding: -finding.cuts)
+
+
+def coded(found: Sequence[Finding], code: str) -> list[Finding]:
+    """The findings of a comparison that was no cut in time, under the code of what was compared.
+
+    Examples
+    --------
+    >>> [finding.code for finding in coded([Finding("mean", 1, 1, 1.0, 0.3, None)], "coins_mixed")]
+    ['coins_mixed']
+    """
+    return [replace(finding, code=code) for finding in found if finding.sends_back]
 
 
 def not_reproducible(finding: Finding) -> Finding:

@@ -9,6 +9,7 @@ from omc_agent.tools.bars import PRICE_COLUMNS, Flags, Floats, Ints, is_number
 
 # Scrambling moves blocks, so that the other future keeps the short-term pattern of the real one.
 _BLOCK = 12
+_RECENT = 48
 
 
 def truncate(frame: pd.DataFrame, cut: pd.Timestamp) -> pd.DataFrame:
@@ -27,7 +28,8 @@ def scramble(frame: pd.DataFrame, cut: pd.Timestamp, seed: int) -> pd.DataFrame:
     """All rows, with the numbers after the cut replaced by another plausible future.
 
     Prices are moved together: the log returns after the cut are dealt anew in blocks of 12 bars, turned round and
-    blurred, and applied to the coin's last price; open, high, low, bid and ask keep their distance to close,
+    blurred, and applied to the coin's last price, the first of them a
+    jump back over the range of the last 48 bars; open, high, low, bid and ask keep their distance to close,
     missing and unusable prices stay so. Other numbers are dealt in the same order and stretched by a random
     factor between 0.5 and 1.5. Times stay; so do text and flags of bars. In any other table text, flags and numbers
     of two values (a target may be one) are dealt in that order too, as they are.
@@ -115,6 +117,7 @@ def _other_prices(
     returns = np.diff(log, prepend=log[:1])[len(known) :]
     blur = max(float(np.std(returns)), 1e-4)
     moved = -returns[deal] + rng.normal(0.0, blur / 2, len(rows))
+    moved[0] = _jump(log[max(len(known) - _RECENT, 0) : max(len(known), 1)], blur)
     level = np.exp(log[max(len(known) - 1, 0)] + np.cumsum(moved))
     own = close[rows[deal]]
     usable = _usable(own)
@@ -122,6 +125,13 @@ def _other_prices(
         value = future[name][rows[deal]]
         safe = np.where(usable, own, 1.0)
         future[name][rows] = np.where(usable & _usable(value), level * value / safe, value)
+
+
+def _jump(recent: Floats, blur: float) -> float:
+    """A first move that undoes all of the last bars: labels that end right behind the cut turn over."""
+    rose = recent[-1] >= recent[max(len(recent) - _BLOCK - 1, 0)]
+    size = 1.2 * float(np.ptp(recent)) + 3 * blur
+    return -size if rose else size
 
 
 def _usable(values: Floats) -> Flags:

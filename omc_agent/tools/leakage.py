@@ -16,11 +16,11 @@ import pandas as pd
 from omc_agent.errors import DataError
 from omc_agent.tools.bars import Flags, Floats, Ints, is_number
 from omc_agent.tools.cuts import cut_points
-from omc_agent.tools.findings import ROWS, Finding, merge, not_reproducible
+from omc_agent.tools.findings import ROWS, Finding, coded, merge, not_reproducible
 from omc_agent.tools.futures import scramble, truncate, upto
 from omc_agent.tools.targets import parse_horizon
 
-__all__ = ["Finding", "compare", "cut_points", "merge", "not_reproducible", "scramble", "truncate"]
+__all__ = ["Finding", "coded", "compare", "cut_points", "merge", "not_reproducible", "scramble", "truncate"]
 
 TOLERANCE = 1e-9
 
@@ -31,6 +31,7 @@ def compare(
     cut: pd.Timestamp | None,
     horizon: str | timedelta,
     target_columns: Sequence[str] = ("target", "label_end"),
+    notes: bool = False,
 ) -> list[Finding]:
     """What changed at or below one cut.
 
@@ -47,6 +48,8 @@ def compare(
         (timestamp + horizon <= cut); the rest of the columns wherever timestamp <= cut.
     target_columns : sequence of str
         The declared target and its end; any other column made from the target is a feature.
+    notes : bool
+        Whether changes within the tolerance are told too, as findings with code ``rounding``.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def compare(
             found.append(Finding(str(name), 1, 1, 1.0, 1.0, first))
         else:
             found += _compare_column(reference, replayed, name, settled if name in target_columns else known)
-    return found
+    return found if notes else [finding for finding in found if finding.sends_back]
 
 
 def _check_labels(reference: pd.DataFrame, replayed: pd.DataFrame) -> None:
@@ -153,9 +156,13 @@ def _compare_column(reference: pd.DataFrame, replayed: pd.DataFrame, name: Any, 
         changed = ~((one == two).fillna(False) | (one.isna() & two.isna())).to_numpy(dtype=bool)
         size = 1.0
     if not changed.any():
-        return []
+        return [] if size == 0 else [_rounded(reference, name, len(one), size)]
     early = np.arange(len(whole))[rows.before][changed]
     return [Finding(str(name), 1, 1, float(changed.mean()), size, _first(reference, early))]
+
+
+def _rounded(reference: pd.DataFrame, name: Any, rows: int, size: float) -> Finding:
+    return Finding(str(name), 1, 1, 1.0 / max(rows, 1), size, None, code="rounding")
 
 
 def _same(whole: pd.Series[Any], other: pd.Series[Any], rows: _Pairs) -> bool:

@@ -13,7 +13,7 @@ from omc_agent.brief import Brief
 from omc_agent.config import Gates, Trust
 from omc_agent.graph import nodes
 from omc_agent.graph.gates import default_of
-from omc_agent.graph.leak_test import find_leaks, leak_test
+from omc_agent.graph.leak_test import find_leaks, find_mixing, leak_test
 from omc_agent.graph.visit import progress, visiting
 from omc_agent.request import Decision
 from omc_agent.tools import leakage
@@ -201,16 +201,75 @@ async def test_a_leak_is_named_with_the_cell_and_line_that_made_it_and_sends_bac
     assert context.of("stage_finished")[0].status == "back"
 
 
-async def test_rows_without_time_are_passed_over_and_it_says_why():
-    async def load_frame(sha):
-        return pd.DataFrame({"x": [1.0]})
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        (lambda rows: rows["x"] ** 2, []),
+        (lambda rows: (rows["x"] - rows["x"].mean()) / rows["x"].std(), ["made"]),
+        (lambda rows: rows["x"] / rows["x"].max(), ["made"]),
+    ],
+)
+async def test_rows_without_time_are_made_again_on_each_half(made, named):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": rng.normal(size=60), "sold": rng.integers(0, 2, 60)})
 
-    context = Heard(load_frame=load_frame)
-    state = {"brief": {}, "sealed": {"frame": "rows"}, "frames": {"rows": {"sha": "r"}, "features": {"sha": "f"}}}
+    def features(frame):
+        return frame[["x"]].assign(made=made(frame), target=frame["sold"].astype(float))
+
+    class Halves:
+        async def replay(self, inputs, outputs, *, kinds):
+            return {"features": features(inputs["rows"])}
+
+    @asynccontextmanager
+    async def fresh_box():
+        yield Halves()
+
+    async def load_frame(sha):
+        return {"r": rows, "f": features(rows)}[sha]
+
+    context = Heard(fresh_box=fresh_box, load_frame=load_frame)
+    state = {
+        "brief": {"target": "sold", "horizon": "PT1H"},
+        "sealed": {"frame": "rows"},
+        "frames": {"rows": {"sha": "r"}, "features": {"sha": "f"}},
+    }
     update = await leak_test(state, runtime(context))
-    assert update["leaking"] == []
-    assert context.of("stage_finished")[0].status == "skipped"
-    assert "without time" in context.of("reason")[0].text
+    assert update["leaking"] == named
+    assert [warned.code for warned in context.of("warned")] == ["fitted_on_all_rows"] * len(named)
+    assert context.of("stage_finished")[0].status == ("back" if named else "ok")
+
+
+def _two_coins(kind):
+    """Features of bars by coin: by themselves, ranked among coins, rolled over the border, or mixed in time."""
+
+    def make(prices):
+        close = prices["close"]
+        column = {
+            "alone": lambda: close.groupby(prices["coin"]).transform(lambda one: one.rolling(5).mean()),
+            "rank": lambda: close.groupby(prices["timestamp"]).rank(),
+            "border": lambda: close.rolling(5).mean(),
+            "in time": lambda: prices.sort_values("timestamp", kind="stable")["close"].rolling(5).mean(),
+        }[kind]()
+        return prices[["coin", "timestamp"]].assign(planted=column)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [("alone", []), ("rank", ["uses_other_coins"]), ("border", ["coins_mixed"]), ("in time", ["coins_mixed"])],
+)
+async def test_coins_that_run_into_each_other_are_a_fault_and_a_rank_among_them_is_a_note(kind, codes):
+    prices = pd.concat([_bars(), _bars().assign(coin="ETH", close=lambda b: 200 - b["close"])], ignore_index=True)
+    make = _two_coins(kind)
+
+    class Coins:
+        async def replay(self, inputs, outputs, *, kinds):
+            return {"features": make(inputs["prices"])}
+
+    found = await find_mixing(Coins(), "prices", prices, make(prices))
+    assert [finding.code for finding in found] == codes
+    assert await find_mixing(Coins(), "prices", prices[:500], make(prices[:500])) == []
 
 
 async def test_findings_count_each_cut_truncated_and_scrambled():

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
+from omc_agent.errors import LeaseLost
 from omc_agent.store.database import open_database
 from omc_agent.store.leases import LEASE_SECONDS, RENEW_SECONDS, Leases, is_dead, lost, new_owner
 from omc_agent.store.records import SessionManager
@@ -46,6 +47,15 @@ def hold(store, owner, seconds):
     until = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
     with store.engine.begin() as db:
         db.execute(update(AgentSession).values(owner=owner, lease_until=until))
+
+
+def test_an_engine_that_lost_its_run_opens_no_sealed_rows(store, leases):
+    rows = {"source": "s", "coins": ["BTC"], "family": "direction", "start": "1", "end": "2", "frozen": {}}
+    mine, other = new_owner(), new_owner()
+    hold(store, other, LEASE_SECONDS)
+    with pytest.raises(LeaseLost):
+        store.open_sealed("run", "run", owner=mine, **rows)
+    assert store.open_sealed("run", "run", owner=other, **rows) == 1
 
 
 PRINT_OWNER = "from omc_agent.store.leases import new_owner; print(new_owner(), flush=True)"
