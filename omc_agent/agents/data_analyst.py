@@ -18,6 +18,7 @@ from omc_agent.overrides import INDICATORS
 from omc_agent.tools.features import feature_columns
 
 VOLATILITY_STATE = "median_volatility"
+_READING = ("target", "time", "classes", "task", "kinds")
 
 
 class DataAnalystAgent(BaseAgent):
@@ -77,8 +78,13 @@ def _horizon_argument(context: RunContext, state: dict[str, Any]) -> dict[str, A
 
 
 def _target_argument(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
-    time = state.get("sealed", {}).get("time")
-    return {"target": state["brief"]["target"], **({"time": time} if time else {})}
+    return {"target": state["brief"]["target"], **table_facts(state.get("sealed", {}), state["brief"]["task"])}
+
+
+def table_facts(sealed: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """How `prepare_table` reads the rows, as development rows showed it; a replay must not look again."""
+    found = {name: sealed[name] for name in ("time", "classes", "kinds") if sealed.get(name) is not None}
+    return {**found, "task": task}
 
 
 class FeatureAgent(BaseAgent):
@@ -104,7 +110,11 @@ kept.{FOLLOW}"""
                 "fit_median_volatility", "fit", (VOLATILITY_STATE,), fixed=_horizon_argument, hidden=("horizon",)
             ).build(),
             CellTool(
-                "prepare_table", "transform", ("features",), fixed=_target_argument, hidden=("target", "time")
+                "prepare_table",
+                "transform",
+                ("features",),
+                fixed=_target_argument,
+                hidden=_READING,
             ).build(),
             CellTool("drop_columns", "transform", ("features",)).build(),
             free_code_tool(),

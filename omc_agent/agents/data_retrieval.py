@@ -17,10 +17,12 @@ from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.poor_data import poor_data_question
 from omc_agent.agents.quality import check_rows, quality_warnings
+from omc_agent.agents.table_quality import table_reading
 from omc_agent.agents.toolbox import answer, cell_key, render_call
 from omc_agent.errors import DataError
 from omc_agent.events import HoldoutSealed, Warned
 from omc_agent.tools import data
+from omc_agent.tools.column_kinds import column_notes
 from omc_agent.tools.prices_table import find_roles
 from omc_agent.tools.stored_time import parse_times
 
@@ -174,6 +176,9 @@ def _sealed(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any], coi
     check_rows(frame, brief)
     notes = quality_warnings(frame, coins)
     development, facts = context.seal(frame, brief)
+    if not ("timestamp" in frame and "close" in frame) and brief["task"] != "analysis":
+        facts |= table_reading(development, brief, facts.get("time"), context.trust.folds)
+        notes += column_notes(development, facts["kinds"], brief["target"])
     return {"prices" if "timestamp" in frame and "close" in frame else "rows": development,
             "sealed": facts, "warnings": notes}  # fmt: skip
 
