@@ -18,6 +18,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 
 from omc_agent.errors import DataError
 from omc_agent.tools.bars import epoch_us
+from omc_agent.tools.grouping import GROUP, GroupFolds
 from omc_agent.tools.sealing import seal, seal_cut
 from omc_agent.tools.split_checks import at_least, span_of, too_few
 
@@ -159,8 +160,8 @@ class TableFolds:
 
 def folds_for(
     features: pd.DataFrame, n_splits: int = 5, task: str = "classification", seed: int = 0
-) -> WalkForward | TableFolds:
-    """The splitter that fits the frame: walk-forward where there is time, seeded folds otherwise.
+) -> WalkForward | TableFolds | GroupFolds:
+    """The splitter that fits the frame: walk-forward where there is time, seeded folds of groups or rows otherwise.
 
     Examples
     --------
@@ -169,6 +170,8 @@ def folds_for(
     """
     if "timestamp" in features.columns:
         return WalkForward(n_splits)
+    if GROUP in features.columns:
+        return GroupFolds(n_splits, seed, stratify=task == "classification")
     return TableFolds(n_splits, seed, stratify=task == "classification")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from omc_agent.errors import DataError
 from omc_agent.tools.bars import DAY
 from omc_agent.tools.column_kinds import as_numbers, as_times, numbers_in_text, read_columns, task_of_column
+from omc_agent.tools.grouping import GROUP, group_names
 from omc_agent.tools.stored_time import parse_times
 
 
@@ -21,6 +22,7 @@ def prepare_table(
     classes: Sequence[Any] | None = None,
     task: str | None = None,
     kinds: Mapping[str, str] | None = None,
+    group: str | None = None,
 ) -> pd.DataFrame:
     """A features frame of any table that already holds its target.
 
@@ -45,6 +47,8 @@ def prepare_table(
         ``classification`` or ``regression``, where the target alone should not decide.
     kinds : mapping, optional
         What `column_kinds.read_columns` found on development rows, when later rows must be read the same way.
+    group : str, optional
+        A column whose equal values belong together: it becomes `row_group`, no feature, and folds keep it whole.
 
     Returns
     -------
@@ -68,13 +72,15 @@ def prepare_table(
         frame = frame.assign(**{target: np.nan})  # rows to be predicted
     _check_table(frame, target, time)
     label, found = _code_target(frame[target], classes, task)
-    kinds = read_columns(frame, target, time) if kinds is None else kinds
+    kinds = read_columns(frame, target, time, group) if kinds is None else kinds
     made: dict[str, pd.Series[Any]] = {}
     if time is not None:
         stamp = _read_time(frame[time], time)
         made |= {"timestamp": stamp, "label_end": stamp.where(label.notna())}
+    if group is not None and group in frame.columns:
+        made[GROUP] = group_names(frame[group])
     for name in frame.columns:
-        if name not in (target, time):
+        if name not in (target, time, group):
             made |= _features_of(frame[name], str(name), kinds.get(str(name), ""))
     table = pd.DataFrame(made | {"target": label}, index=frame.index)
     if time is not None:
