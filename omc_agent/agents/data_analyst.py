@@ -20,6 +20,7 @@ from omc_agent.tools.features import feature_columns
 
 VOLATILITY_STATE = "median_volatility"
 LIMITS_STATE = "outlier_limits"
+_READING = ("target", "time", "classes", "lags", "season", "cycle", "task", "kinds")
 
 
 class DataAnalystAgent(BaseAgent):
@@ -100,15 +101,15 @@ def _horizon_argument(context: RunContext, state: dict[str, Any]) -> dict[str, A
 
 
 def _target_argument(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
-    return table_arguments(state.get("sealed", {}), state["brief"]["target"])
+    return {"target": state["brief"]["target"], **table_facts(state.get("sealed", {}), state["brief"]["task"])}
 
 
-def table_arguments(sealed: Mapping[str, Any], target: str) -> dict[str, Any]:
-    """How `prepare_table` reads the rows, as it was found on development rows: a replay must not look again."""
-    found = {name: sealed[name] for name in ("time", "classes", "lags") if sealed.get(name) is not None}
+def table_facts(sealed: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """How `prepare_table` reads the rows, as development rows showed it; a replay must not look again."""
+    found = {name: sealed[name] for name in ("time", "classes", "lags", "kinds") if sealed.get(name) is not None}
     found |= {"season": sealed["season"]} if sealed.get("season", 1) > 1 else {}
     found |= {"cycle": sealed["cycle"]} if sealed.get("cycle") else {}
-    return {"target": target, **found}
+    return {**found, "task": task}
 
 
 class FeatureAgent(BaseAgent):
@@ -138,7 +139,7 @@ kept.{FOLLOW}"""
                 "transform",
                 ("features",),
                 fixed=_target_argument,
-                hidden=("target", "time", "classes", "lags", "season", "cycle"),
+                hidden=_READING,
             ).build(),
             CellTool("drop_columns", "transform", ("features",)).build(),
             free_code_tool(),

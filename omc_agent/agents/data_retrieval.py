@@ -18,11 +18,12 @@ from omc_agent.agents.middleware import StageState
 from omc_agent.agents.poor_data import poor_data_question
 from omc_agent.agents.quality import check_rows, quality_warnings
 from omc_agent.agents.rows_in_time import one_series, time_warnings
+from omc_agent.agents.table_quality import table_reading
 from omc_agent.agents.toolbox import answer, cell_key, render_call
 from omc_agent.errors import DataError
 from omc_agent.events import HoldoutSealed, Warned
 from omc_agent.tools import data
-from omc_agent.tools.table_features import prepare_table
+from omc_agent.tools.column_kinds import column_notes
 from omc_agent.tools.time_column import order_in_time
 
 MAX_QUERY_ROWS = 1_000
@@ -170,15 +171,15 @@ def _sealed(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any], coi
 
 
 def _sealed_rows(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any]) -> dict[str, Any]:
-    """The same for any table, and how its rows hang together, as the development rows show it."""
+    """The same for any table, and how its rows and columns are read, as the development rows show it."""
     check_rows(frame, brief)
     notes = time_warnings(frame)
     development, facts = context.seal(frame, brief)
-    if brief["task"] != "analysis" and "timestamp" in development:
-        notes += one_series(development, facts, brief, context.source.series)
     if brief["task"] != "analysis":
-        classes = prepare_table(development, brief["target"]).attrs["classes"] or []
-        facts |= {"classes": classes} if len(classes) <= 2 else {}
+        if "timestamp" in development:
+            notes += one_series(development, facts, brief, context.source.series)
+        facts |= table_reading(development, brief, facts, context.trust.folds)
+        notes += column_notes(development, facts["kinds"], brief["target"])
     return {"rows": development, "sealed": facts, "warnings": notes}
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from langgraph.runtime import Runtime
 
 from omc_agent.agents.context import Bench, RunContext
-from omc_agent.agents.data_analyst import table_arguments
+from omc_agent.agents.data_analyst import table_facts
 from omc_agent.brief import Brief
 from omc_agent.errors import SandboxError
 from omc_agent.events import LeakTested, VerdictCalled, Warned
@@ -245,9 +245,7 @@ def _label(case: Case, joined: pd.DataFrame) -> pd.DataFrame:
     """Labels and naive scores of all rows, made on the host from the host's own bars."""
     brief = case.brief
     if case.name != "prices":
-        given = table_arguments(case.state["sealed"], brief.target)
-        classes = prepare_table(case.development, **given).attrs["classes"]
-        table = prepare_table(joined, **{**given, "classes": classes})
+        table = prepare_table(joined, brief.target, **table_facts(case.state["sealed"], brief.task))
         return table[[name for name in ("timestamp", "label_end", *NAIVE_COLUMNS, "target") if name in table]]
     bars = clean_data(joined)
     threshold = brief.threshold if brief.target == "threshold" else None

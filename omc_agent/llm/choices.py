@@ -186,12 +186,14 @@ def read_metrics(draft: Draft) -> list[str]:
     return [hit.value for hit in hits[:1]]
 
 
-def settle_metric(draft: Draft, task: Task, metrics: list[str]) -> str:
+def settle_metric(draft: Draft, task: Task, metrics: list[str], target: str = "") -> str:
     """The metric named where it measures the task, else the task's own."""
     fitting = lexicon.NUMBER_METRICS if task == "regression" else lexicon.CLASS_METRICS
     if metrics and metrics[0] in fitting:
         return metrics[0]
     draft.assume("metric")
+    if task == "classification" and not metrics and (draft.market or {}).get("classes", {}).get(target, 2) > 2:
+        return "log_loss_skill"
     if metrics and task != "analysis":
         draft.note(f"{metrics[0]} does not measure a {task}; {fitting[0]} is taken.")
         context = f"The goal asks for a {task}, and {metrics[0]} does not measure one."

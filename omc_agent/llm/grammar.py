@@ -126,7 +126,7 @@ def _settle(draft: Draft, taken: Taken, kept: list[str]) -> Reading:
     if base is not None:
         algorithms, metrics = follow_choices(draft, base, taken, task, kept)
     models, avoid_models = settle_models(draft, task, algorithms)
-    metric = settle_metric(draft, task, metrics)
+    metric = settle_metric(draft, task, metrics, target)
     start, end, span = _span(draft, taken, coins, kept)
     horizon = settle_horizon(draft, taken.horizons)
     brief = Brief.model_validate(

@@ -193,6 +193,10 @@ def _column_task(draft: Draft, cues: Cues, column: str | None, number: bool) -> 
         options = list(dict.fromkeys([column, *draft.columns]))[:6]
         draft.ask("target", "Which column is to be predicted?", "The goal names none of them.", options, column)
     kind = (draft.market or {}).get("kinds", {}).get(column)
+    assumed = (draft.market or {}).get("assumed_classes", {}).get(column)
+    if assumed and not number and not cues.asks_class:
+        draft.note(assumed)
+        draft.assume("task")
     number = number or (kind == "number" and not cues.asks_class)
     if not number and not cues.asks_class and kind is None:
         draft.ask("task", f"Is {column} a class or a number?", "The goal does not say.", _TASKS, _TASKS[0])

@@ -10,22 +10,26 @@ from typing import Any
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from omc_agent.errors import UsageError
+from omc_agent.tools.column_kinds import is_free_text
 
 # Below this many rows, leaves of fifty rows and samples of a third would leave a forest nothing to grow on.
 _MANY_ROWS = 5_000
 _MOST_CATEGORIES = 50
+_TEXT_BINS, _TEXT_COLUMNS = 4096, 16
 
 Params = Mapping[str, Any]
 Build = Callable[..., BaseEstimator]
@@ -70,7 +74,8 @@ def make_pipeline(
     features : DataFrame (rows, columns)
         The feature columns only. With text or categories, or with `fill`, the first step is ``prepare``:
         one-hot for text (categories not seen in training are all zero, rare ones beyond 50 are taken
-        together), the training median for missing numbers.
+        together), sixteen columns for free text, the training median for missing numbers and a column that says
+        where it was taken.
     task : str
         ``classification`` or ``regression``.
     model : str
@@ -139,10 +144,24 @@ def find_algorithm(task: str, model: str) -> Algorithm:
 
 def _prepare(features: pd.DataFrame) -> ColumnTransformer:
     numbers = [name for name in features.columns if pd.api.types.is_numeric_dtype(features[name])]
-    words = [name for name in features.columns if name not in numbers]
-    median = SimpleImputer(strategy="median", keep_empty_features=True)
+    texts = [name for name in features.columns if name not in numbers and is_free_text(features[name])]
+    words = [name for name in features.columns if name not in numbers and name not in texts]
+    # That a number is missing may say something too.
+    median = SimpleImputer(strategy="median", keep_empty_features=True, add_indicator=True)
     code = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=_MOST_CATEGORIES, sparse_output=False)
-    return ColumnTransformer([("numbers", median, numbers), ("words", code, words)])
+    sentences = [(f"text_{number}", _sentences(), name) for number, name in enumerate(texts)]
+    return ColumnTransformer([("numbers", median, numbers), ("words", code, words), *sentences])
+
+
+def _sentences() -> Pipeline:
+    """Free text in few columns: its words are hashed, so that no vocabulary is empty, and weighted."""
+    return Pipeline(
+        [
+            ("hash", HashingVectorizer(n_features=_TEXT_BINS, alternate_sign=False)),
+            ("weigh", TfidfTransformer()),
+            ("project", TruncatedSVD(_TEXT_COLUMNS, random_state=0)),
+        ]
+    )
 
 
 def _check_params(model: str, estimator: BaseEstimator, given: Params) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
-from pandas.api.types import is_numeric_dtype
 
 from omc_agent.brief import PRICE_TABLE
 from omc_agent.errors import DataError
 from omc_agent.tools.bar_reader import as_prices, spans_of
+from omc_agent.tools.column_kinds import task_of_column
 from omc_agent.tools.connection import database_url, open_database
 from omc_agent.tools.data import fetch_table
 from omc_agent.tools.prices_table import PricesTable, find_prices_table, find_roles, find_table
@@ -81,11 +81,12 @@ def describe_table(db: str | None, table: str) -> dict[str, Any]:
     """
     sample = fetch_table(table, db, max_rows=SAMPLE_ROWS)
     columns = [str(name) for name in sample.columns]
-    return {"table": table, "columns": columns, "kinds": column_kinds(sample), "coins": {}, "newest": None}
+    return {"table": table, "columns": columns, "kinds": column_kinds(sample), "coins": {}, "newest": None,
+            **class_facts(sample)}  # fmt: skip
 
 
 def column_kinds(frame: pd.DataFrame) -> dict[str, str]:
-    """Whether each column holds classes (text, or two values) or numbers.
+    """Whether each column holds classes (text, two values, few whole numbers) or numbers.
 
     Examples
     --------
@@ -93,9 +94,22 @@ def column_kinds(frame: pd.DataFrame) -> dict[str, str]:
     {'size': 'number', 'sold': 'class', 'kind': 'class'}
     """
     return {
-        str(name): "number" if is_numeric_dtype(column) and column.nunique() > 2 else "class"
+        str(name): "number" if task_of_column(column)[0] == "regression" else "class"
         for name, column in frame.items()
     }
+
+
+def class_facts(frame: pd.DataFrame) -> dict[str, Any]:
+    """What a reader of goals may ask of class columns: how many classes, and which are an assumption.
+
+    Examples
+    --------
+    >>> class_facts(pd.DataFrame({"kind": [0, 1, 2] * 20}))["classes"]
+    {'kind': 3}
+    """
+    read = {str(name): task_of_column(column) for name, column in frame.items()}
+    classes = {name: int(frame[name].nunique()) for name, (task, _) in read.items() if task == "classification"}
+    return {"classes": classes, "assumed_classes": {name: why for name, (_, why) in read.items() if why}}
 
 
 def describe_frame(frame: pd.DataFrame, name: str) -> dict[str, Any]:
@@ -107,8 +121,9 @@ def describe_frame(frame: pd.DataFrame, name: str) -> dict[str, Any]:
     ['size', 'y']
     """
     columns = [str(column) for column in frame.columns]
-    kinds = column_kinds(frame.head(SAMPLE_ROWS))
+    kinds = column_kinds(frame)
     plain: dict[str, Any] = {"table": name, "columns": columns, "kinds": kinds, "coins": {}, "newest": None}
+    plain |= class_facts(frame)
     if not {"coin", "timestamp", "close"} <= set(find_roles(columns)):
         return plain
     try:

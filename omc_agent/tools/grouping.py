@@ -160,6 +160,18 @@ def seal_groups(
     return frame[~sealed].copy(), frame[sealed].copy()
 
 
+def group_names(group: pd.Series[Any]) -> pd.Series[Any]:
+    """Groups as text, each row for itself, so that more rows change no name; a row without a group has its own.
+
+    Examples
+    --------
+    >>> group_names(pd.Series([7, 7])).tolist()
+    ['7', '7']
+    """
+    alone = pd.Series([f"row {label}" for label in group.index], index=group.index)
+    return group.astype("str").where(group.notna(), alone)
+
+
 def group_codes(group: pd.Series[Any]) -> Positions:
     """A number for each group; every row without one gets its own.
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
+from omc_agent.tools.grouping import seal_groups
 from omc_agent.tools.split_checks import bad_value, span_of, too_few
 
 
@@ -55,6 +56,7 @@ def seal(
     horizon: str | timedelta | None = None,
     seed: int = 0,
     target: str = "target",
+    group: str | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Split off the holdout: one cut in time for all coins, or a seeded sample of a table without time.
 
@@ -70,6 +72,8 @@ def seal(
         Seed of the sample, for a table without time.
     target : str
         The target column, where the frame has one.
+    group : str, optional
+        A column of a table without time whose groups stay whole; see `grouping.seal_groups`.
 
     Returns
     -------
@@ -89,6 +93,8 @@ def seal(
     >>> [len(part) for part in seal(bars)]
     [8, 2]
     """
+    if group is not None:
+        return seal_groups(frame, group, fraction, seed, target)
     if "timestamp" not in frame.columns:
         return _seal_table(frame, fraction, seed, target)
     cut = seal_cut(frame["timestamp"], fraction)

@@ -19,6 +19,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from omc_agent.errors import DataError
 from omc_agent.tools.bars import epoch_us
 from omc_agent.tools.calendar_blocks import calendar_offset, period_starts
+from omc_agent.tools.grouping import GROUP, GroupFolds
 from omc_agent.tools.sealing import seal, seal_cut
 from omc_agent.tools.split_checks import at_least, span_of, too_few, too_few_periods
 
@@ -190,8 +191,8 @@ class TableFolds:
 
 def folds_for(
     features: pd.DataFrame, n_splits: int = 5, task: str = "classification", seed: int = 0
-) -> WalkForward | TableFolds:
-    """The splitter that fits the frame: walk-forward where there is time, seeded folds otherwise.
+) -> WalkForward | TableFolds | GroupFolds:
+    """The splitter that fits the frame: walk-forward where there is time, seeded folds of groups or rows otherwise.
 
     Examples
     --------
@@ -200,6 +201,8 @@ def folds_for(
     """
     if "timestamp" in features.columns:
         return WalkForward(n_splits, least=LEAST_ROWS)
+    if GROUP in features.columns:
+        return GroupFolds(n_splits, seed, stratify=task == "classification")
     return TableFolds(n_splits, seed, stratify=task == "classification")
 
 

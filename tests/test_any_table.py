@@ -1,0 +1,32 @@
+"""A bundled set of scikit-learn through the whole agent: one run."""
+
+from __future__ import annotations
+
+import pytest
+from sklearn.datasets import load_iris
+
+import omc_agent
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory):
+    data = load_iris(as_frame=True)
+    frame = data.frame.assign(species=data.target_names[data.frame["target"]]).drop(columns="target")
+    home = str(tmp_path_factory.mktemp("home"))
+    goal = "predict the species with logistic regression"
+    return omc_agent.run(goal, data=frame, target="species", home=home, trials=1, tuning_rounds=0), frame
+
+
+def test_three_species_are_an_edge(iris):
+    run, _ = iris
+    assert (run.status, run.brief["task"], run.brief["metric"]) == ("finished", "classification", "log_loss_skill")
+    assert (run.verdict["call"], run.verdict["metric"]) == ("edge", "log_loss_skill")
+    assert run.verdict["score"] > 0.6
+    assert [each["name"] for each in run.candidates] == ["constant", "logistic_regression"]
+    assert "log loss" in run.texts["verdict"]["sentence"]
+
+
+def test_new_rows_need_no_species(iris):
+    run, frame = iris
+    said = run.predict(frame.drop(columns="species").iloc[[0, 60, 149]])
+    assert said.tolist() == [0.0, 1.0, 2.0]
