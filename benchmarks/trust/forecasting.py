@@ -91,11 +91,13 @@ def _ours(series: pd.DataFrame) -> tuple[dict[str, Any], pd.Series[Any] | None]:
 def run(base: int, workers: int, folder: Path, seconds: float = SECONDS,
         names: tuple[str, ...] = tuple(SERIES)) -> list[Job]:  # fmt: skip
     """Every series once: a series has one past."""
-    jobs = []
+    jobs, skipped = [], []
     for name in names:
         file = folder / f"series_{name}.parquet"
         if not file.exists() and not honesty.REAL_BARS.exists():
+            reason = f"skipped: real bars are not at {honesty.REAL_BARS}; set OMC_AGENT_SHARED"
+            skipped.append({"set": name, "skipped": reason})
             continue
         jobs.append({"set": name, "file": str(file) if file.exists() else "", "season": SERIES[name],
                      "seed": seed_for(base, f"series {name}"), "seconds": seconds})  # fmt: skip
-    return run_all(one_series, jobs, workers, "B series")
+    return [*run_all(one_series, jobs, workers, "B series"), *skipped]

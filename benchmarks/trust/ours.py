@@ -10,7 +10,7 @@ import resource
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -36,10 +36,10 @@ from omc_agent.tools.splits import seal
 from omc_agent.tools.tuning import trial_frames
 from omc_agent.tools.verdict import call_verdict
 from omc_agent.tools.verdict_words import explain
+from trust.replaying import Make, find_leaks
 
 NAIVE_COLUMNS = ("naive_last", "naive_before", "naive_day")
 TREES = ("xgboost", "gradient_boosting")
-Make = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 @dataclass
@@ -246,21 +246,6 @@ class _Pipeline:
         known = scored[scored["target"].notna() & scored["prediction"].notna()]
         said = naive_predictions(known, brief.task, rule.base, None if horizon is None else pd.Timedelta(horizon))
         self.out.failed = failed_conditions(known, said, oof, rule, verdict.beats or {})
-
-
-def find_leaks(
-    make: Make, rows: pd.DataFrame, reference: pd.DataFrame, cuts: list[pd.Timestamp], horizon: str
-) -> list[Any]:
-    """The leak test with cells run in this process, as `graph.leak_test.find_leaks` does it in a sandbox."""
-    if not cuts:
-        return []
-    if control := leakage.compare(reference, make(rows), None, horizon):
-        return [leakage.not_reproducible(finding) for finding in control]
-    found = []
-    for number, cut in enumerate(cuts):
-        found += leakage.compare(reference, make(leakage.truncate(rows, cut)), cut, horizon)
-        found += leakage.compare(reference, make(leakage.scramble(rows, cut, seed=number)), cut, horizon)
-    return leakage.merge(found, of=2 * len(cuts))
 
 
 @contextmanager

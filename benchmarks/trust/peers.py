@@ -1,6 +1,6 @@
 """Runs in the peers' own environment: bundled data sets to Parquet, and one fit of one peer on a given split.
 
-Nothing of our package is imported here. Called as ``python peers.py data FOLDER`` or ``python peers.py fit JOB.json``.
+Nothing of our package is imported here. Called as ``peers.py data FOLDER`` or ``peers.py fit JOB.json``.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from scipy import signal
 from omc_agent.tools import leakage
 from omc_agent.tools.targets import make_target
 from trust import simulated
-from trust.ours import find_leaks
+from trust.replaying import find_leaks
 from trust.seeds import seed_for
 
 DAYS, CUTS, HORIZON = 20, 8, "PT1H"

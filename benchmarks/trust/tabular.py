@@ -130,7 +130,9 @@ def summary(rows: list[Job]) -> dict[str, Any]:
     """Mean normalised score of each system, sets where ours is beyond noise worse, failures."""
     done = [row for row in rows if "normalised" in row]
     means = {name: statistics.mean(row["normalised"][name] for row in done) for name in SYSTEMS} if done else {}
-    failed = [f"{row['set']}: {text}" for row in done for each in row["systems"].values() for text in each["failures"]]
+    failed = [
+        f"{row['set']}: {text}" for row in done for each in row["systems"].values() for text in each["failures"]
+    ]
     failed += [f"{row['set']}: {text}" for row in rows for text in row.get("failures", [])]
     worse = [f"{row['set']} (seed {row['seed']})" for row in done if row.get("extra_low", 0.0) > 0]
     return {"splits": len(done), "sets": len({row["set"] for row in done}), "normalised": means, "worse": worse,
