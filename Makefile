@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup system demo lab test test-unit test-browser test-notebooks lint lock clean \
-	test-attacks test-kill bench-goal bench-start bench-fit bench-sandbox bench-human
+	test-attacks test-kill bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick
 
 setup: $(DONE)
 
@@ -87,6 +87,20 @@ bench-sandbox: .venv-peers/.done
 
 bench-goal bench-start bench-fit bench-sandbox bench-human: setup system
 	$(BIN)/python benchmarks/$(subst -,_,$@).py
+
+# The systems that ours is compared with on data, and the bundled sets of statsmodels.
+.venv-trust/.done:
+	$(PYTHON) -m venv .venv-trust
+	.venv-trust/bin/python -m pip install -q --disable-pip-version-check 'flaml[automl]' statsmodels scikit-learn \
+		pandas pyarrow threadpoolctl
+	@touch $@
+
+# Other seeds, or a part: make bench-trust ARGS='--seed-base 7 --tracks C'.
+bench-trust: setup system .venv-trust/.done .venv-peers/.done
+	$(BIN)/python benchmarks/trust $(ARGS)
+
+bench-trust-quick: setup system .venv-trust/.done
+	$(BIN)/python benchmarks/trust --quick $(ARGS)
 
 clean:
 	rm -rf $(OUT) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,7 +13,7 @@ ROWS = pd.DataFrame({"x": np.arange(100) % 7, "y": ["a", "b", "c", "a"] * 25})
 
 
 def reading(rows: pd.DataFrame, task: str = "classification") -> dict:
-    return table_reading(rows, {"target": "y", "task": task}, None, 5)
+    return table_reading(rows, {"target": "y", "task": task}, {}, 5)
 
 
 def test_classes_and_kinds_are_settled_once():
