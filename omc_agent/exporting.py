@@ -9,20 +9,25 @@ from typing import Any
 
 import pandas as pd
 
+from omc_agent.agents.data_analyst import table_facts
+from omc_agent.agents.toolbox import render_call
 from omc_agent.brief import Brief
 from omc_agent.config import PRELUDE
 from omc_agent.errors import RunError
 from omc_agent.events import Event, Reason
+from omc_agent.graph.leak_test import horizon_of
+from omc_agent.graph.scoring import simple_rival
 from omc_agent.naming import model_name
 from omc_agent.notebook import END, LEAK_TEST, SETUP, as_function, as_notebook, as_script
 from omc_agent.recipe import fetched_rows, joined
 from omc_agent.report import HEADINGS, people_said
 from omc_agent.store.records import Row, recorded
 from omc_agent.tools.fingerprint import fingerprint
+from omc_agent.tools.naive import NAIVE_COLUMNS
 from omc_agent.tools.sealing import seal
+from omc_agent.tools.table_features import prepare_table
 
 Cells = list[tuple[str, str]]
-SIMPLE = {"classification": "logistic_regression", "regression": "ridge"}
 # Looks at candidates read values of the run, so they are shown and not run; the scores are checked by themselves.
 REPLAYED = ("data_analysis", "feature_engineering", "model_training", "hyperparameter_tuning", "model_evaluation")
 
@@ -49,6 +54,7 @@ class Exporter:
                            try_="Export a run that fetched its rows, or its record as .json.")  # fmt: skip
         self.brief = Brief.model_validate(self.things["brief"])
         self.sealed, self.name = self.things["sealed"], str(self.things["sealed"]["frame"])
+        self.horizon = horizon_of(self.things)
         self.verdict: dict[str, Any] = self.things.get("verdict") or {}
 
     def write(self, target: Path) -> Path:
@@ -191,13 +197,15 @@ class Exporter:
         ]  # fmt: skip
         if timed:
             cuts = self.recipe["trust"]["leak_cuts"]
-            cells.append(("code", LEAK_TEST.format(name=name, cuts=cuts, horizon=brief.horizon)))
+            cells.append(("code", LEAK_TEST.format(name=name, cuts=cuts, horizon=self.horizon)))
         trainer, model = f"train_{brief.task}_model", choice["model"]
+        rival = simple_rival(self.things, brief.task)
+        simple = f"\nsimple = {trainer}(features, model={rival!r}, seed=SEED)" if rival else ""
         cells += [
             ("markdown", f"## Model\n\nThe choice was frozen before the sealed rows were opened:"
              f" {model_name(choice['name'])}. {choice.get('why', '')}"),
-            ("code", f"model = {trainer}(features, model={model!r}, params={choice['params']!r}, seed=SEED)\n"
-             f"simple = {trainer}(features, model={SIMPLE[brief.task]!r}, seed=SEED)"),
+            ("code", f"model = {trainer}(features, model={model!r}, params={choice['params']!r}, seed=SEED)"
+             f"{simple}"),
             ("markdown", f"## Scoring\n\nThe sealed rows come in behind the development rows. This was opening"
              f" {self.verdict['opened']} of these rows; to run this cell is a further look at them."),
             ("code", self._score()),
@@ -211,11 +219,12 @@ class Exporter:
             f"joined = pd.concat([{name}, sealed]).sort_index()",
             "joined_features = make_features(joined)",
             f"again = compare(features, joined_features.reindex(features.index), "
-            f"{'features[' + repr('timestamp') + '].max()' if self.sealed.get('time') else None}, {brief.horizon!r})",
+            f"{'features[' + repr('timestamp') + '].max()' if self.sealed.get('time') else None}, {self.horizon!r})",
             "check('development features that sealed rows change', len(again), 0)",
-            "scored = pd.DataFrame({'prediction': predict(model, joined_features)})",
-            "scored['simple'] = predict(simple, joined_features)",
+            "scored = predict_frame(model, joined_features)",
         ]
+        if simple_rival(self.things, brief.task):
+            lines.append("scored = scored.join(predict_frame(simple, joined_features, 'simple'))")
         if name == "prices":
             lines += ["bars = clean_data(joined)  # labels are made from the bars themselves"]
             threshold = repr(brief.threshold) if brief.target == "threshold" else "None"
@@ -225,19 +234,19 @@ class Exporter:
                       f"                    threshold={threshold})",
                       "label = bars[['coin', 'timestamp']].join(label)"]  # fmt: skip
         else:
-            time = self.sealed.get("time")
-            lines += [f"classes = prepare_table({name}, {brief.target!r}, time={time!r}).attrs['classes']",
-                      f"label = prepare_table(joined, {brief.target!r}, time={time!r}, classes=classes)",
-                      "label = label[[c for c in ('timestamp', 'target') if c in label]]"]  # fmt: skip
+            given = {"target": brief.target, **table_facts(self.sealed, brief.task)}
+            lines += [render_call(prepare_table, {"frame": "joined", **given}, ["frame"], ["label"]),
+                      f"label = label[[c for c in ('timestamp', 'label_end', *{NAIVE_COLUMNS!r}, 'target')"
+                      " if c in label]]"]  # fmt: skip
         return "\n".join([*lines, "scored = label.reindex(sealed.index).join(scored)"])
 
     def _call(self) -> str:
         brief, verdict, choice = self.brief, self.verdict, self.things["choice"]
-        horizon = repr(brief.horizon) if self.sealed.get("time") else "None"
+        horizon = repr(self.horizon) if self.sealed.get("time") else "None"
         tried = [c for c in self.things["candidates"].values() if not c["baseline"]]
         claimed = repr(choice["score"]) if brief.metric == "roc_auc" else "None"
         lines = [
-            f"oof = {choice['oof']}.join(features[[c for c in ('naive_last', 'naive_day') if c in features]])",
+            f"oof = {choice['oof']}.join(features[[c for c in {NAIVE_COLUMNS!r} if c in features]])",
             "trials = []",
             f"for tried in ({', '.join(c['oof'] for c in tried)},):",
             "    trials += trial_frames(tried) or [tried]",

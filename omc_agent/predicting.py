@@ -20,7 +20,6 @@ from omc_agent.tools.bar_reader import as_prices
 from omc_agent.tools.bars import bar_interval
 from omc_agent.tools.features import feature_columns
 from omc_agent.tools.stored_time import parse_times
-from omc_agent.tools.table_features import prepare_table
 from omc_agent.tools.time_column import with_time
 
 TOLERANCE = 1e-9
@@ -57,6 +56,7 @@ class Predictor:
         settings: AgentSettings,
         branch: str,
     ) -> None:
+        self.things = things
         self.brief, self.name = things["brief"], str(things["sealed"]["frame"])
         self.chosen = str(things.get("choice", {}).get("name", ""))
         self.development, sealed = fetched_rows(things, workspace)
@@ -241,9 +241,7 @@ class Predictor:
     def _classes(self) -> list[Any] | None:
         if self.is_bars or self.brief["task"] != "classification":
             return None
-        time = "timestamp" if self.timed else None
-        found = prepare_table(self.development, str(self.brief["target"]), time=time).attrs["classes"]
-        return list(found) if found else None
+        return list(self.things["sealed"].get("classes") or []) or None
 
 
 def _lines(made: pd.DataFrame, bar: pd.Timedelta | None) -> list[str]:

@@ -22,11 +22,11 @@ def test_three_species_are_an_edge(iris):
     assert (run.status, run.brief["task"], run.brief["metric"]) == ("finished", "classification", "log_loss_skill")
     assert (run.verdict["call"], run.verdict["metric"]) == ("edge", "log_loss_skill")
     assert run.verdict["score"] > 0.6
-    assert [each["name"] for each in run.candidates] == ["constant", "logistic_regression"]
+    assert [each["name"] for each in run.candidates] == ["constant", "random_forest", "logistic_regression"]
     assert "log loss" in run.texts["verdict"]["sentence"]
 
 
 def test_new_rows_need_no_species(iris):
     run, frame = iris
     said = run.predict(frame.drop(columns="species").iloc[[0, 60, 149]])
-    assert said.tolist() == [0.0, 1.0, 2.0]
+    assert said["class"].tolist() == ["setosa", "versicolor", "virginica"]

@@ -103,7 +103,10 @@ def free_code_tool() -> BaseTool:
         outcome = await runtime.context.run_cell(
             code, key=cell_key(runtime), kind=kind, into=into or [], entered=runtime.state["entered"]
         )
-        return answer(outcome, runtime)
+        # The leak test names the line that made a column, so the state keeps code that no library tool wrote.
+        entered = runtime.state["entered"]
+        written = {"stage": entered["stage"], "visit": entered["visit"], "status": outcome.status, "code": code}
+        return answer(outcome, runtime, {"cells": {str(outcome.n): written}})
 
     return StructuredTool.from_function(
         coroutine=run_python,

@@ -174,7 +174,8 @@ def answer(outcome: Outcome, runtime: ToolRuntime[RunContext, Any], update: Upda
         status="success" if outcome.ok else "error",
     )
     stage, visit = runtime.state["entered"]["stage"], runtime.state["entered"]["visit"]
-    frames = {name: {**ref, "stage": stage, "visit": visit} for name, ref in outcome.frames.items()}
+    place = {"stage": stage, "visit": visit, "cell": outcome.n}
+    frames = {name: {**ref, **place} for name, ref in outcome.frames.items()}
     cells = {str(outcome.n): {"stage": stage, "visit": visit, "status": outcome.status}}
     return Command(update={"messages": [message], "frames": frames, "cells": cells, **(update or {})})
 

@@ -62,7 +62,7 @@ def _plan(inputs: pd.DataFrame, k: int) -> str:
     )
 
 
-def horizon_of(state: AgentState) -> str:
+def horizon_of(state: Mapping[str, Any]) -> str:
     """From decision to label, ISO 8601: the brief's for bars; one step for a table in time, whose labels are known at
     the time of their row.
     """

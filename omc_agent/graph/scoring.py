@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,7 +152,7 @@ async def _score(case: Case, scored: Scored) -> None:
     visit.cells = 2
     await context.save_artifact("model.skops", model_file.read_bytes())
     scored.rows = _label(case, joined).reindex(sealed.index).join(predictions)
-    if simple := _simple_rival(case.state, brief.task):
+    if simple := simple_rival(case.state, brief.task):
         rival = f"{SIMPLE_PREFIX}{simple}"
         held = [name for name in scored.rows if name == rival or str(name).startswith(f"{rival}_p_")]
         scored.rows = scored.rows.join(scored.rows[held].rename(columns=lambda name: name.replace(rival, "simple")))
@@ -176,7 +177,7 @@ async def _train(case: Case, bench: Bench) -> None:
     await bench.run("\n".join(lines), key=f"{case.visit.key}:train", kind="model")
 
 
-def _simple_rival(state: AgentState, task: str) -> str:
+def simple_rival(state: Mapping[str, Any], task: str) -> str:
     """The simple model that the choice has to beat, chosen on development rows; "" when it is simple itself.
 
     The choice is measured against what is simpler than itself, never against itself. A simple model that was no
@@ -296,7 +297,7 @@ def _describe(case: Case, scored: Scored, verdict: Verdict) -> dict[str, Any]:
         threshold=brief.threshold,
         fees=trust.fees,
         slippage=trust.slippage,
-        simple=_simple_rival(case.state, brief.task),
+        simple=simple_rival(case.state, brief.task),
         lift=(verdict.claimed or 0.0) - (verdict.claimed_deflated or verdict.claimed or 0.0),
         seed=seed,
     )

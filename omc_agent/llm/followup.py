@@ -81,7 +81,7 @@ def _algorithms(draft: Draft, base: Brief, said: Algorithms, task: Task) -> Algo
     names_some = bool(said.asked or said.simple or said.every)
     before: list[ModelName] = [name for name in base.models if name in fitting]
     if names_some and adds(draft.words):
-        before = [name for name in candidate_models(base) if name in fitting]  # type: ignore[misc]
+        before = before or [name for name in candidate_models(base) if name in fitting]  # type: ignore[misc]
     elif names_some:
         before = []
     left = [name for name in before if name not in said.avoided]

@@ -106,18 +106,19 @@ METRICS = phrases(
         "roc auc|auc|auroc|roc|auc roc|roc auc score|roc_auc|area under the curve": "roc_auc",
         "pr auc|average precision|pr_auc|auprc|precision recall auc|precision recall curve": "pr_auc",
         "brier|brier score": "brier",
+        "log loss|logloss|log_loss|cross entropy": "log_loss",
         "mae|mean absolute error": "mae",
         "rmse|root mean squared error|root mean square error": "rmse",
         "r2|r squared|r 2|r2 score|coefficient of determination": "r2",
         "mase|mean absolute scaled error": "mase",
     }
 )
-CLASS_METRICS = ("roc_auc", "accuracy", "precision", "recall", "f1", "pr_auc", "brier")
+CLASS_METRICS = ("roc_auc", "accuracy", "precision", "recall", "f1", "pr_auc", "brier", "log_loss")
 NUMBER_METRICS = ("mae", "rmse", "r2", "mase")
 OTHER_METRICS = phrases(
     dict.fromkeys(
         (
-            "mse|mean squared error|mape|smape|log loss|logloss|cross entropy|sharpe|sharpe ratio|sortino|profit|pnl",
+            "mse|mean squared error|mape|smape|sharpe|sharpe ratio|sortino|profit|pnl",
             "matthews|mcc|kappa|balanced accuracy|hit rate|drawdown",
         ),
         True,

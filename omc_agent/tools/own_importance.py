@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from omc_agent.errors import UsageError
+from omc_agent.tools.level import inner_pipeline
 
 
 def model_importance(model: Pipeline) -> pd.DataFrame:
@@ -46,6 +47,7 @@ def model_importance(model: Pipeline) -> pd.DataFrame:
     >>> found["feature"].tolist(), found["kind"].iloc[0], bool(found["importance"].iloc[0] > 0)
     (['size', 'still'], 'coefficient', True)
     """
+    model = inner_pipeline(model)
     names, estimator = _names(model), model.named_steps["model"]
     estimator = getattr(estimator, "regressor_", estimator)
     if hasattr(estimator, "coef_"):

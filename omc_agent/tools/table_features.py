@@ -105,7 +105,7 @@ def prepare_table(
             made = dict(lag_columns(timed.times, label.rename(target), others, lags, season, cycle))
         made = {"timestamp": timed.times, "label_end": timed.times.where(label.notna()), **made}
     if group is not None and group in frame.columns:
-        made[GROUP] = group_names(frame[group])
+        made = {GROUP: group_names(frame[group]), **made}
     table = pd.DataFrame(made | {"target": label}, index=frame.index)
     if timed is not None:
         table = table.sort_values("timestamp", kind="stable")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seasons import remembering, seasonal
 
+from omc_agent.tools.column_kinds import read_columns
 from omc_agent.tools.leakage import compare, cut_points, scramble, truncate
 from omc_agent.tools.naive import naive_score
 from omc_agent.tools.series import find_series
@@ -101,6 +102,7 @@ def test_the_order_of_rows_does_not_matter(random):
 def test_no_feature_of_a_series_sees_the_future(target, freq, seed, holes):
     frame = table(80, freq, seed, holes)
     given_ = {"time": "timestamp", "lags": [1, 2, 3, 7], "season": 7, "cycle": "week"}
+    given_["kinds"] = read_columns(frame, target, "timestamp")
     given_["classes"] = {"open": [False, True], "shop": ["a", "b"]}.get(target, [])
     made = prepare_table(frame, target, **given_)
     assert "naive_last" in made
