@@ -119,7 +119,7 @@ def _leaks(rows: Rows) -> list[Line]:
     alarms = [name for row in rows for name in row["false_alarms"]]
     return [
         (
-            f"C3 planted leaks missed, {len(rows)} seeds, with and without dropna",
+            f"C3 planted leaks missed, {len(rows)} seeds, rows kept and dropped",
             "none",
             _counted(missed),
             not missed,
