@@ -24,7 +24,7 @@ from omc_agent.tools.time_column import with_time
 
 TOLERANCE = 1e-9
 PREDICT = """\
-predictions = predict(load_model('model.skops'), features)
+predictions = predict_frame(load_model('model.skops'), features)
 predictions = predictions if hasattr(predictions, 'columns') else predictions.to_frame('prediction')"""
 
 
@@ -153,7 +153,12 @@ class Predictor:
             raise DataError("data.unreadable", given=f"The frame lacks {', '.join(missing)}.",
                             have=f"The run's own rows have {', '.join(wanted)}.",
                             try_="Give these columns too.")  # fmt: skip
-        return new[wanted] if self._target() is None else new[wanted].assign(**{str(self._target()): np.nan})
+        target = self._target()
+        if target is None:
+            return new[wanted]
+        # The earlier values of a series are features of the later rows; elsewhere a known answer is not looked at.
+        past = new[target] if self.things["sealed"].get("lags") and target in new else np.nan
+        return new[wanted].assign(**{target: past})
 
     def _target(self) -> str | None:
         """The column of a table that a new row does not have yet."""
@@ -217,11 +222,11 @@ class Predictor:
         made = new[[name for name in ("coin", "timestamp") if name in new]].copy()
         if self.bar is not None:
             made["decision_time"] = made["timestamp"] + self.bar
-        values = raw.rename(columns={"prediction": kind}) if len(raw.columns) == 1 else raw
+        several = [name for name in raw if str(name).startswith("p_")]
+        values = raw[several] if several else raw.rename(columns={"prediction": kind})
         for name in values:
             made[name] = values[name].to_numpy()
         classes = self._classes()
-        several = [name for name in values if str(name).startswith("p_")]
         if several:
             best = values[several].fillna(-1.0).to_numpy().argmax(axis=1)
             labels = classes if classes and len(classes) == len(several) else [str(n)[2:] for n in several]

@@ -57,7 +57,7 @@ def test_a_complete_goal_asks_nothing() -> None:
         (
             "Predict whether BTC rises, by RMSE",
             "metric",
-            ["roc_auc", "accuracy", "precision", "recall", "f1", "pr_auc", "brier"],
+            ["roc_auc", "accuracy", "precision", "recall", "f1", "pr_auc", "brier", "log_loss"],
             "roc_auc",
         ),
         (
