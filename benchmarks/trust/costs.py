@@ -32,6 +32,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.by_stage: dict[str, float] = {}
+        self.fits = 0.0
         self._me, self._clocks, self._mark = psutil.Process(), dict[tuple[int, float], float](), 0.0
         self._lock, self._done = threading.Lock(), threading.Event()
         self._read()
@@ -40,7 +41,9 @@ class Meter:
         self._thread.start()
 
     def handle(self, event: Any) -> None:
-        """At the end of a stage, what was spent since the last one is its."""
+        """At the end of a stage, what was spent since the last one is its; the cell that fits what is delivered."""
+        if event.kind == "cell_finished" and event.stage == "scoring" and "save_model" in event.code:
+            self.fits += event.seconds
         if event.kind == "stage_finished":
             self._book(event.stage)
 
@@ -131,5 +134,7 @@ def honesty_share(base: int, days: int = COST_DAYS) -> dict[str, Any]:
         return {"failures": [f"{type(error).__name__}: {error}"]}
     spent = {name: round(value, 2) for name, value in meter.by_stage.items()}
     whole = sum(meter.by_stage.values())
-    share = sum(meter.by_stage.get(name, 0.0) for name in HONEST) / whole
-    return {"days": days, "cpu": whole, "share": share, "by_stage": spent}
+    honest = sum(meter.by_stage.get(name, 0.0) for name in HONEST)
+    # The fit of the model that is delivered, on one thread: whoever delivers a model pays for it.
+    return {"days": days, "cpu": whole, "share": (honest - meter.fits) / whole, "with_fits": honest / whole,
+            "by_stage": spent}  # fmt: skip

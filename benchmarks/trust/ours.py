@@ -13,33 +13,32 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import pandas as pd
 
 from omc_agent import tools
+from omc_agent.accepting import next_step
+from omc_agent.agents.data_analyst import table_facts
+from omc_agent.agents.rows_in_time import one_series
+from omc_agent.agents.table_quality import table_reading
 from omc_agent.brief import Brief
 from omc_agent.config import Trust, Work
-from omc_agent.graph.scoring import SIMPLE
+from omc_agent.graph.scoring import simple_rival
 from omc_agent.llm.feature_groups import LAGS, WINDOWS
+from omc_agent.llm.model_choice import choose_models
 from omc_agent.llm.moves import NAIVE
-from omc_agent.llm.planning import candidate_models
 from omc_agent.overrides import INDICATORS
 from omc_agent.tools import leakage
 from omc_agent.tools.conditions import failed_conditions
 from omc_agent.tools.evaluation import recommend
-from omc_agent.tools.metrics import HIGHER_IS_BETTER
-from omc_agent.tools.rule import freeze_rule, naive_predictions
+from omc_agent.tools.naive import NAIVE_COLUMNS
+from omc_agent.tools.rule import as_likelihood, freeze_rule, naive_predictions
 from omc_agent.tools.splits import seal
 from omc_agent.tools.tuning import trial_frames
 from omc_agent.tools.verdict import call_verdict
 from omc_agent.tools.verdict_words import explain
 from trust.replaying import Make, find_leaks
-
-NAIVE_COLUMNS = ("naive_last", "naive_before", "naive_day")
-TREES = ("xgboost", "gradient_boosting")
 
 
 @dataclass
@@ -121,6 +120,7 @@ class _Pipeline:
     work: Work
     make: Make | None
     time_column: str | None
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def run(self, rows: pd.DataFrame) -> None:
         out, brief, trust = self.out, self.brief, self.trust
@@ -131,7 +131,7 @@ class _Pipeline:
             features = make(development)
         with out.stage("leak_test"):
             cuts = leakage.cut_points(development, k=trust.leak_cuts, seed=trust.seed)
-            leaking = find_leaks(make, development, features, cuts, brief.horizon)
+            leaking = find_leaks(make, development, features, cuts, self.horizon)
             out.leaks = [finding.column for finding in leaking]
             if leaking:
                 made = make
@@ -143,17 +143,20 @@ class _Pipeline:
         out.choice = advice["name"]
         out.scores = {name: each["score"] for name, each in candidates.items()}
         with out.stage("scoring"):
-            scored, leak, replay_ok = self._score(make, features, choice, development, sealed)
+            scored, leak, replay_ok = self._score(make, features, choice, candidates, development, sealed)
             out.predictions = scored
             self._judge(features, scored, choice, candidates, oofs, trials, leak, replay_ok)
 
     def _cells(self, development: pd.DataFrame) -> Make:
-        """The feature cells of the offline model; what is fitted is fitted on development rows, once."""
+        """The feature cells of the offline model; what is learned of rows is learned on development rows, once."""
         brief = self.brief
         if not brief.coins:
-            given = {"target": brief.target, "time": self.time_column, **self._series(development)}
-            classes = tools.prepare_table(development, **given).attrs["classes"]
-            return lambda frame: tools.prepare_table(frame, classes=classes, **given)
+            facts: dict[str, Any] = {"time": self.time_column} if self.time_column else {}
+            if self.time_column:
+                one_series(development, facts, brief.model_dump(), "auto")
+            facts |= table_reading(development, brief.model_dump(), facts, self.trust.folds)
+            self.facts, given = facts, {"target": brief.target, **table_facts(facts, brief.task)}
+            return lambda frame: tools.prepare_table(frame, **given)
         threshold = brief.threshold if brief.target == "threshold" else None
         if brief.target == "volatility" and brief.task == "classification":
             threshold = tools.fit_median_volatility(tools.clean_data(development), brief.horizon)
@@ -165,71 +168,68 @@ class _Pipeline:
 
         return cells
 
-    def _series(self, development: pd.DataFrame) -> dict[str, Any]:
-        """How far back the features of a table in time look, found on development rows; the step is its horizon."""
-        if self.time_column is None or find_spec("omc_agent.tools.series") is None:
-            return {}
-        found = import_module("omc_agent.tools.series").find_series(development, self.brief.target)
-        if found.step is not None:
-            self.brief = self.brief.model_copy(update={"horizon": found.step.isoformat()})
-        return {"lags": list(found.lags), "season": found.season}
+    @property
+    def horizon(self) -> str:
+        """From decision to label: a step for a table in time."""
+        return str(self.facts.get("step") or self.brief.horizon)
 
     def _train(self, features: pd.DataFrame) -> tuple[dict[str, Any], dict[str, pd.DataFrame], int]:
         """Naive rules, all candidates, one bounded search; a candidate that fails is left behind."""
         brief, out = self.brief, self.out
-        many = len(features.attrs.get("classes") or ()) > 2
-        folds = {"metric": None if many else brief.metric, "n_splits": self.trust.folds, "seed": self.trust.seed}
+        folds = {"metric": brief.metric, "n_splits": self.trust.folds, "seed": self.trust.seed, "task": brief.task}
         candidates: dict[str, Any] = {}
         oofs: dict[str, pd.DataFrame] = {}
         rules = NAIVE if "naive_last" in features else ("constant",)
-        for name in (*rules, *candidate_models(brief)):
+        for name in rules:
             with out.stage("training"), _noted(out, name):
                 candidates[name], oofs[name] = tools.cross_validate_model(features, name, name=name, **folds)
-        models = [c for c in candidates.values() if not c["baseline"]]
-        ordered = sorted(models, key=lambda c: -c["score"] if HIGHER_IS_BETTER[c["metric"]] else c["score"])
-        trees = [c for c in ordered if c["model"] in TREES]
-        trials = len(models)
-        for best in (trees or ordered)[:1]:
-            name = f"{best['model']}_tuned"
+        for choice in choose_models(brief, len(features), features.shape[1]):
+            name, params = choice.model, choice.params or None
+            with out.stage("training"), _noted(out, name):
+                found, oofs[name] = tools.cross_validate_model(features, name, params, name=name, **folds)
+                candidates[name] = {**found, "yardstick": choice.yardstick, "trials": 1}
+        step = next_step(list(candidates.values()), self.work.tuning_rounds)
+        if step.model is not None:
+            name = f"{step.model}_tuned"
             with out.stage("tuning"), _noted(out, name):
                 found, tried, oofs[name] = tools.tune_hyperparameters(
-                    features, best["model"], trials=self.work.trials, keep_trials=True, **folds
+                    features, step.model, trials=self.work.trials, keep_trials=True, **folds
                 )
-                candidates[name] = {**found, "name": name}
-                trials += len(tried)
+                candidates[name] = {**found, "name": name, "trials": len(tried)}
+        trials = sum(each["trials"] for each in candidates.values() if not each["baseline"])
         return candidates, oofs, trials
 
     def _score(
-        self, make: Make, features: pd.DataFrame, choice: dict[str, Any], development: pd.DataFrame,
-        sealed: pd.DataFrame,
+        self, make: Make, features: pd.DataFrame, choice: dict[str, Any], candidates: dict[str, Any],
+        development: pd.DataFrame, sealed: pd.DataFrame,
     ) -> tuple[pd.DataFrame, bool, bool]:  # fmt: skip
         """Train the choice, then open: replay on the joined frame, leak test inside the holdout, predict."""
         brief, trust = self.brief, self.trust
         train = getattr(tools, f"train_{brief.task}_model")
         model = train(features, model=choice["model"], params=choice["params"], seed=trust.seed)
-        simple = train(features, model=SIMPLE[brief.task], seed=trust.seed)
+        rival = simple_rival({"choice": choice, "candidates": candidates}, brief.task)
         joined = pd.concat([development, sealed]).sort_index()
         replayed = make(joined)
         has_time = "timestamp" in features
         last = features["timestamp"].max() if has_time else None
         changed = leakage.compare(features, replayed if has_time else replayed.reindex(features.index), last,
-                                  brief.horizon)  # fmt: skip
+                                  self.horizon)  # fmt: skip
         inside = leakage.cut_points(sealed, k=max(4, trust.leak_cuts // 2), seed=trust.seed)
-        leaks = find_leaks(make, joined, replayed, inside, brief.horizon)
+        leaks = find_leaks(make, joined, replayed, inside, self.horizon)
         kept = [name for name in ("timestamp", "coin", "target", *NAIVE_COLUMNS) if name in replayed]
         scored = replayed.loc[sealed.index, kept]
-        said, plain = tools.predict(model, replayed), tools.predict(simple, replayed)
-        if isinstance(said, pd.DataFrame):  # more than two classes: a probability for each
-            return scored.join(said), bool(leaks), not changed
-        beside = pd.DataFrame({"prediction": said, "simple": plain})
-        return scored.join(beside), bool(leaks), not changed
+        scored = scored.join(tools.predict_frame(model, replayed))
+        if rival:
+            simple = train(features, model=rival, seed=trust.seed)
+            scored = scored.join(tools.predict_frame(simple, replayed, "simple"))
+        return scored, bool(leaks), not changed
 
     def _judge(
         self, features: pd.DataFrame, scored: pd.DataFrame, choice: dict[str, Any], candidates: dict[str, Any],
         oofs: dict[str, pd.DataFrame], trials: int, leak: bool, replay_ok: bool,
     ) -> None:  # fmt: skip
         brief, seed = self.brief, self.trust.seed
-        horizon = brief.horizon if "timestamp" in features else None
+        horizon = self.horizon if "timestamp" in features else None
         naive = [name for name in NAIVE_COLUMNS if name in features]
         oof = oofs[choice["name"]].join(features[naive])
         models = [name for name, each in candidates.items() if not each["baseline"]]
@@ -241,10 +241,9 @@ class _Pipeline:
         )  # fmt: skip
         self.out.verdict = verdict.model_dump()
         self.out.sentence = " ".join(explain(verdict, brief.model_dump()))
-        if "prediction" not in scored:
-            return
+        scored, oof = as_likelihood(scored), as_likelihood(oof)
         known = scored[scored["target"].notna() & scored["prediction"].notna()]
-        said = naive_predictions(known, brief.task, rule.base, None if horizon is None else pd.Timedelta(horizon))
+        said = naive_predictions(known, rule.task, rule.base, None if horizon is None else pd.Timedelta(horizon))
         self.out.failed = failed_conditions(known, said, oof, rule, verdict.beats or {})
 
 

@@ -170,7 +170,8 @@ def _cost(row: dict[str, Any]) -> list[Line]:
     if "share" not in row:
         return [("cost of honesty", "at most 15 %", _counted(row["failures"]), False)]
     stages = ", ".join(f"{name} {value:.1f}" for name, value in row["by_stage"].items() if value >= 0.1)
-    text = f"{100 * row['share']:.1f} % of {row['cpu']:.0f} CPU s ({row['days']} days; {stages})"
+    text = f"{100 * row['share']:.1f} % of {row['cpu']:.0f} CPU s ({row['days']} days; with the fit of what is"
+    text += f" delivered {100 * row['with_fits']:.1f} %; {stages})"
     return [("cost of honesty: both leak tests and scoring", "at most 15 % of CPU", text, row["share"] <= 0.15)]
 
 

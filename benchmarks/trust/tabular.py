@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from omc_agent.brief import Brief
+from omc_agent.brief import Brief, Metric
 from omc_agent.config import Trust
 from omc_agent.tools.splits import seal
 from trust.asking import ask
@@ -96,7 +96,9 @@ def one_split(job: Job) -> Job:
 
 
 def _ours(frame: pd.DataFrame, task: str, seed: int) -> tuple[dict[str, Any], pd.DataFrame | None]:
-    brief = Brief(task=task, target="target", table="table", metric="rmse" if task == "regression" else "roc_auc")
+    many = task == "classification" and frame["target"].nunique() > 2
+    metric: Metric = "rmse" if task == "regression" else "log_loss_skill" if many else "roc_auc"
+    brief = Brief(task=task, target="target", table="table", metric=metric)
     out = ours(frame, brief, trust=Trust(seed=seed))
     found = {"claimed": out.scores.get(out.choice), "wall": out.wall, "cpu": sum(out.cpu.values()),
              "peak_mb": out.peak_mb, "failures": out.failures, "choice": out.choice,

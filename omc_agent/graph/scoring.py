@@ -11,7 +11,8 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -31,7 +32,7 @@ from omc_agent.tools.analysis import clean_data
 from omc_agent.tools.description import SIMPLE_PREFIX, describe_sealed
 from omc_agent.tools.metrics import HIGHER_IS_BETTER
 from omc_agent.tools.naive import NAIVE_COLUMNS
-from omc_agent.tools.rule import ALPHA_SHRINKS, freeze_rule
+from omc_agent.tools.rule import ALPHA_SHRINKS, DecisionRule, freeze_rule
 from omc_agent.tools.table_features import prepare_table
 from omc_agent.tools.targets import fit_median_volatility, make_target
 from omc_agent.tools.tuning import trial_frames
@@ -68,6 +69,16 @@ class Case:
     development: pd.DataFrame
     features: pd.DataFrame
     oof: pd.DataFrame
+
+    @cached_property
+    def rule(self) -> DecisionRule:
+        """The rule at a first opening, from development rows."""
+        horizon, seed = _horizon(self), self.context.trust.seed
+        return freeze_rule(self.oof, task=self.brief.task, horizon=horizon, seed=seed)
+
+    def rule_at(self, opened: int) -> DecisionRule:
+        """The same rule at the level of a later opening; nothing else of it changes."""
+        return replace(self.rule, alpha=self.rule.alpha / ALPHA_SHRINKS ** (max(opened, 1) - 1))
 
 
 async def scoring(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, Any]:
@@ -112,14 +123,13 @@ async def _read_case(context: RunContext, visit: Visit, state: AgentState, brief
 def _frozen(case: Case) -> dict[str, Any]:
     """What is fixed before opening (choice, features, reference, delta), with its fingerprint."""
     state, seed = case.state, case.context.trust.seed
-    rule = freeze_rule(case.oof, task=case.brief.task, horizon=_horizon(case), seed=seed)
     frozen = {
         "choice": {key: state["choice"][key] for key in ("name", "model", "params")},
         "features": state["frames"]["features"]["sha"],
         "seed": seed,
         "brief": state["brief"],
         # The level is known when the openings are counted; how it shrinks is fixed here.
-        "rule": {**rule.to_dict(), "shrinks": ALPHA_SHRINKS},
+        "rule": {**case.rule.to_dict(), "shrinks": ALPHA_SHRINKS},
     }
     digest = hashlib.sha256(json.dumps(frozen, sort_keys=True).encode()).hexdigest()
     return {**frozen, "sha256": digest}
@@ -278,7 +288,7 @@ async def _verdict(case: Case, scored: Scored) -> Verdict:
         replay_ok=scored.replay_ok,
         seed=seed,
         oof_trials=trials,
-        rule=freeze_rule(case.oof, task=brief.task, horizon=_horizon(case), opened=max(scored.opened, 1), seed=seed),
+        rule=case.rule_at(scored.opened),
     )
     return verdict.model_copy(update={"opened": scored.opened})
 
@@ -288,11 +298,10 @@ def _describe(case: Case, scored: Scored, verdict: Verdict) -> dict[str, Any]:
     if verdict.call is None or verdict.score is None:
         return {}
     brief, seed, trust = case.brief, case.context.trust.seed, case.context.trust
-    opened = max(scored.opened, 1)
     return describe_sealed(
         scored.rows,
         case.oof,
-        freeze_rule(case.oof, task=brief.task, horizon=_horizon(case), opened=opened, seed=seed),
+        case.rule_at(scored.opened),
         target=brief.target,
         threshold=brief.threshold,
         fees=trust.fees,
