@@ -79,7 +79,8 @@ class Vault:
                 try_="Run the goal again.",
             )
         brief, sealed = frozen["brief"], exchange.read_frame(path)
-        sketch = sketch_rows(sealed) if self.source.frames else ""
+        # A restart has no frame in hand any more; what was sealed says where it is from.
+        sketch = sketch_rows(sealed) if facts["source"] == _key(HANDED_IN) else ""
 
         def same(earlier: Row) -> bool:
             return share_rows(str(earlier["frozen"].get("rows", "")), sketch)
@@ -101,8 +102,11 @@ class Vault:
 
     def _source_key(self) -> str:
         """Names where the rows are from: database and table. Rows of a frame that was handed in name themselves."""
-        where = HANDED_IN if self.source.frames else f"{self.source.db}|{self.source.table}"
-        return hashlib.sha256(where.encode()).hexdigest()
+        return _key(HANDED_IN if self.source.frames else f"{self.source.db}|{self.source.table}")
+
+
+def _key(where: str) -> str:
+    return hashlib.sha256(where.encode()).hexdigest()
 
 
 def _span(frame: pd.DataFrame, prefix: str, has_time: bool) -> dict[str, str]:

@@ -21,7 +21,7 @@ from omc_agent.tools.bars import epoch_us
 from omc_agent.tools.calendar_blocks import calendar_offset, period_starts
 from omc_agent.tools.grouping import GROUP, GroupFolds
 from omc_agent.tools.sealing import seal, seal_cut
-from omc_agent.tools.split_checks import at_least, span_of, too_few, too_few_periods
+from omc_agent.tools.split_checks import at_least, no_shuffle, span_of, too_few, too_few_periods
 
 __all__ = ["Folds", "Positions", "TableFolds", "WalkForward", "folds_for", "last_fold", "seal", "seal_cut"]
 
@@ -190,9 +190,27 @@ class TableFolds:
 
 
 def folds_for(
-    features: pd.DataFrame, n_splits: int = 5, task: str = "classification", seed: int = 0
+    features: pd.DataFrame,
+    n_splits: int = 5,
+    task: str = "classification",
+    seed: int = 0,
+    shuffle: bool | None = None,
 ) -> WalkForward | TableFolds | GroupFolds:
     """The splitter that fits the frame: walk-forward where there is time, seeded folds of groups or rows otherwise.
+
+    Parameters
+    ----------
+    features : DataFrame (rows, ...)
+        A features frame.
+    n_splits, task, seed
+        Number of folds; ``classification`` keeps the shares of the classes; seed of rows without time.
+    shuffle : bool, optional
+        Whether shuffled folds are asked for; None takes what fits, as rows without time are always shuffled.
+
+    Raises
+    ------
+    UsageError
+        ``usage.value`` for shuffled folds of rows in time.
 
     Examples
     --------
@@ -200,6 +218,8 @@ def folds_for(
     'TableFolds'
     """
     if "timestamp" in features.columns:
+        if shuffle:
+            raise no_shuffle()
         return WalkForward(n_splits, least=LEAST_ROWS)
     if GROUP in features.columns:
         return GroupFolds(n_splits, seed, stratify=task == "classification")
