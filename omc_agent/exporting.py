@@ -142,6 +142,7 @@ class Exporter:
         given: dict[str, Any] = {"fraction": share, "horizon": self.brief.horizon, "seed": self.recipe["seed"]}
         if not self.sealed.get("time"):
             given["target"] = self.brief.target
+            given |= {"group": self.sealed["group"]} if self.sealed.get("group") else {}
         if fingerprint(seal(whole, **given)[0]) == fingerprint(development):
             words = ", ".join(f"{key}={value!r}" for key, value in given.items())
             return f"{self.name}, sealed = seal(everything, {words})"
@@ -226,9 +227,10 @@ class Exporter:
                       "label = bars[['coin', 'timestamp']].join(label)"]  # fmt: skip
         else:
             time = self.sealed.get("time")
+            group = f", group={self.sealed['group']!r}" if self.sealed.get("group") else ""
             lines += [f"classes = prepare_table({name}, {brief.target!r}, time={time!r}).attrs['classes']",
-                      f"label = prepare_table(joined, {brief.target!r}, time={time!r}, classes=classes)",
-                      "label = label[[c for c in ('timestamp', 'target') if c in label]]"]  # fmt: skip
+                      f"label = prepare_table(joined, {brief.target!r}, time={time!r}, classes=classes{group})",
+                      "label = label[[c for c in ('timestamp', 'row_group', 'target') if c in label]]"]  # fmt: skip
         return "\n".join([*lines, "scored = label.reindex(sealed.index).join(scored)"])
 
     def _call(self) -> str:

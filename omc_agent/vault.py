@@ -16,6 +16,8 @@ from omc_agent.config import Source, Trust
 from omc_agent.errors import RunError
 from omc_agent.sandbox import exchange
 from omc_agent.store.records import Row, SessionManager
+from omc_agent.tools.repeats import count_repeats
+from omc_agent.tools.sealing import repeats_of
 from omc_agent.tools.sketch import share_rows, sketch_rows
 from omc_agent.tools.splits import seal
 
@@ -48,15 +50,14 @@ class Vault:
         if brief.task == "analysis":
             facts: dict[str, Any] = {"rows": 0, "sha": None, **_span(frame, "", has_time)}
             return frame, {**facts, **_span(frame, "development_", has_time), "development_rows": len(frame)}
-        development, sealed = seal(
-            frame,
-            fraction=self.trust.holdout,
-            seed=self.trust.seed,
-            **({} if has_time else {"target": brief.target}),
-        )
+        by: dict[str, Any] = {} if has_time else {"target": brief.target, "group": self.source.group}
+        development, sealed = seal(frame, fraction=self.trust.holdout, seed=self.trust.seed, **by)
         sha = exchange.keep_frame(sealed, self.folder)
         facts = {"rows": len(sealed), "sha": sha, "development_rows": len(development)}
         facts["time"] = "timestamp" if has_time else None
+        if not has_time:
+            facts |= {"group": self.source.group} if self.source.group else {}
+            facts |= {"repeated": count_repeats(repeats_of(frame, brief.target))} if not self.source.group else {}
         facts["source"] = self._source_key()
         facts.update(_span(sealed, "", has_time), **_span(development, "development_", has_time))
         return development, facts
