@@ -154,6 +154,7 @@ class Source:
     target: str | None = None
     time: str | None = None
     series: str = "auto"
+    group: str | None = None
     frames: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
@@ -178,6 +179,9 @@ class AgentSettings(Configurable):
         ("auto", "yes", "no"),
         "auto",
         help="Whether a table in time is one series, forecast from its past, or rows that each stand for themselves.",
+    ).tag(config=True)
+    group = Unicode(
+        help="A column whose equal values belong together, such as a patient's; none is on both sides of a split."
     ).tag(config=True)
     model = Unicode("offline", help="Who thinks: offline, or provider:model.").tag(config=True)
     model_timeout = Float(120.0, help="Seconds that one model call may take.").tag(config=True)
@@ -309,6 +313,7 @@ class AgentSettings(Configurable):
             target=self.target or None,
             time=self.time or None,
             series=self.series,
+            group=self.group or None,
             frames=dict(frames or {}),
         )
 

@@ -148,6 +148,7 @@ class Exporter:
         given: dict[str, Any] = {"fraction": share, "horizon": self.brief.horizon, "seed": self.recipe["seed"]}
         if not self.sealed.get("time"):
             given["target"] = self.brief.target
+            given |= {"group": self.sealed["group"]} if self.sealed.get("group") else {}
         if fingerprint(seal(whole, **given)[0]) == fingerprint(development):
             words = ", ".join(f"{key}={value!r}" for key, value in given.items())
             return f"{self.name}, sealed = seal(everything, {words})"
@@ -235,9 +236,9 @@ class Exporter:
                       "label = bars[['coin', 'timestamp']].join(label)"]  # fmt: skip
         else:
             given = {"target": brief.target, **table_facts(self.sealed, brief.task)}
+            kept = ("timestamp", "label_end", *NAIVE_COLUMNS, "row_group", "target")
             lines += [render_call(prepare_table, {"frame": "joined", **given}, ["frame"], ["label"]),
-                      f"label = label[[c for c in ('timestamp', 'label_end', *{NAIVE_COLUMNS!r}, 'target')"
-                      " if c in label]]"]  # fmt: skip
+                      f"label = label[[c for c in {kept!r} if c in label]]"]  # fmt: skip
         return "\n".join([*lines, "scored = label.reindex(sealed.index).join(scored)"])
 
     def _call(self) -> str:

@@ -22,6 +22,7 @@ SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         ("--series",),
         {"choices": ("auto", "yes", "no"), "help": "whether a table in time is one series, forecast from its past"},
     ),
+    (("--group",), {"metavar": "COLUMN", "help": "column whose equal values belong together, never split"}),
     (("--approve",), {"choices": ("always", "risky", "never"), "help": "when a person is asked"}),
     (("--policy",), {"metavar": "FILE", "help": "YAML file that answers gates and clarifications"}),
     (("--answer-within",), {"type": float, "metavar": "SECONDS", "help": "how long a question waits"}),

@@ -15,8 +15,13 @@ from omc_agent.brief import Brief
 from omc_agent.config import Source, Trust
 from omc_agent.errors import RunError
 from omc_agent.sandbox import exchange
-from omc_agent.store.records import SessionManager
+from omc_agent.store.records import Row, SessionManager
+from omc_agent.tools.repeats import count_repeats
+from omc_agent.tools.sealing import repeats_of
+from omc_agent.tools.sketch import share_rows, sketch_rows
 from omc_agent.tools.splits import seal
+
+HANDED_IN = "frames"  # no database and table: the rows are known by what they hold
 
 
 class Vault:
@@ -45,15 +50,14 @@ class Vault:
         if brief.task == "analysis":
             facts: dict[str, Any] = {"rows": 0, "sha": None, **_span(frame, "", has_time)}
             return frame, {**facts, **_span(frame, "development_", has_time), "development_rows": len(frame)}
-        development, sealed = seal(
-            frame,
-            fraction=self.trust.holdout,
-            seed=self.trust.seed,
-            **({} if has_time else {"target": brief.target}),
-        )
+        by: dict[str, Any] = {} if has_time else {"target": brief.target, "group": self.source.group}
+        development, sealed = seal(frame, fraction=self.trust.holdout, seed=self.trust.seed, **by)
         sha = exchange.keep_frame(sealed, self.folder)
         facts = {"rows": len(sealed), "sha": sha, "development_rows": len(development)}
         facts["time"] = "timestamp" if has_time else None
+        if not has_time:
+            facts |= {"group": self.source.group} if self.source.group else {}
+            facts |= {"repeated": count_repeats(repeats_of(frame, brief.target))} if not self.source.group else {}
         facts["source"] = self._source_key()
         facts.update(_span(sealed, "", has_time), **_span(development, "development_", has_time))
         return development, facts
@@ -61,9 +65,11 @@ class Vault:
     def open(
         self, run_id: str, branch: str, facts: dict[str, Any], frozen: dict[str, Any], owner: str | None = None
     ) -> tuple[pd.DataFrame, int]:
-        """Write the opening, then read the rows; returns them and which opening of these rows this is.
+        """Write the opening, then hand out the rows; returns them and which opening of these rows this is.
 
-        An engine that lost the run (`owner`) opens nothing.
+        Rows of a database are known by table, coins and time; those of a frame that was handed in by what they hold,
+        so another name, span or length of the frame does not make them new. An engine that lost the run (`owner`)
+        opens nothing.
         """
         path = self.folder / f"{facts['sha']}.arrow"
         if not path.exists():
@@ -73,7 +79,14 @@ class Vault:
                 have=f"They belong into {self.folder}.",
                 try_="Run the goal again.",
             )
-        brief = frozen["brief"]
+        brief, sealed = frozen["brief"], exchange.read_frame(path)
+        # A restart has no frame in hand any more; what was sealed says where it is from.
+        sketch = sketch_rows(sealed) if facts["source"] == _key(HANDED_IN) else ""
+
+        def same(earlier: Row) -> bool:
+            return share_rows(str(earlier["frozen"].get("rows", "")), sketch)
+
+        # Nobody is handed the rows before the opening is written.
         opened = self.store.open_sealed(
             run_id,
             branch,
@@ -83,17 +96,18 @@ class Vault:
             family=brief["target"],
             start=facts.get("start") or "",
             end=facts.get("end") or "",
-            frozen=frozen,
+            frozen={**frozen, "rows": sketch} if sketch else frozen,
+            same=same if sketch else None,
         )
-        return exchange.read_frame(path), opened
+        return sealed, opened
 
     def _source_key(self) -> str:
-        """Names where the rows are from: database and table, or the whole content of a frame that was handed in."""
-        if not self.source.frames:
-            return hashlib.sha256(f"{self.source.db}|{self.source.table}".encode()).hexdigest()
-        frame = next(iter(self.source.frames.values()))
-        rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-        return hashlib.sha256(",".join(map(str, frame.columns)).encode() + rows.tobytes()).hexdigest()
+        """Names where the rows are from: database and table. Rows of a frame that was handed in name themselves."""
+        return _key(HANDED_IN if self.source.frames else f"{self.source.db}|{self.source.table}")
+
+
+def _key(where: str) -> str:
+    return hashlib.sha256(where.encode()).hexdigest()
 
 
 def _span(frame: pd.DataFrame, prefix: str, has_time: bool) -> dict[str, str]:

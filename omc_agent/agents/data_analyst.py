@@ -20,7 +20,7 @@ from omc_agent.tools.features import feature_columns
 
 VOLATILITY_STATE = "median_volatility"
 LIMITS_STATE = "outlier_limits"
-_READING = ("target", "time", "classes", "lags", "season", "cycle", "task", "kinds")
+_READING = ("target", "time", "classes", "lags", "season", "cycle", "task", "kinds", "group")
 
 
 class DataAnalystAgent(BaseAgent):
@@ -106,7 +106,9 @@ def _target_argument(context: RunContext, state: dict[str, Any]) -> dict[str, An
 
 def table_facts(sealed: Mapping[str, Any], task: str) -> dict[str, Any]:
     """How `prepare_table` reads the rows, as development rows showed it; a replay must not look again."""
-    found = {name: sealed[name] for name in ("time", "classes", "lags", "kinds") if sealed.get(name) is not None}
+    found = {
+        name: sealed[name] for name in ("time", "classes", "lags", "kinds", "group") if sealed.get(name) is not None
+    }
     found |= {"season": sealed["season"]} if sealed.get("season", 1) > 1 else {}
     found |= {"cycle": sealed["cycle"]} if sealed.get("cycle") else {}
     return {**found, "task": task}

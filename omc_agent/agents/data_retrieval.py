@@ -13,6 +13,7 @@ from langgraph.types import Command
 from pydantic import BaseModel, Field
 
 from omc_agent.agents.base import BaseAgent
+from omc_agent.agents.belonging import belonging_warnings, check_group
 from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.poor_data import poor_data_question
@@ -173,11 +174,14 @@ def _sealed(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any], coi
 def _sealed_rows(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any]) -> dict[str, Any]:
     """The same for any table, and how its rows and columns are read, as the development rows show it."""
     check_rows(frame, brief)
+    group = context.source.group
+    check_group(frame, group)
     notes = time_warnings(frame)
     development, facts = context.seal(frame, brief)
     if brief["task"] != "analysis":
         if "timestamp" in development:
             notes += one_series(development, facts, brief, context.source.series)
+        notes += belonging_warnings(development, brief["target"], group, facts)
         facts |= table_reading(development, brief, facts, context.trust.folds)
         notes += column_notes(development, facts["kinds"], brief["target"])
     return {"rows": development, "sealed": facts, "warnings": notes}

@@ -23,7 +23,7 @@ def table_reading(rows: pd.DataFrame, brief: dict[str, Any], facts: dict[str, An
     brief : dict
         Fields of the `Brief`.
     facts : dict
-        What is known of the rows: ``time``, and of a series ``lags``, ``season`` and ``cycle``.
+        What is known of the rows: ``time``, ``group``, and of a series ``lags``, ``season`` and ``cycle``.
     folds : int
         Of the cross-validation: each class needs a row for each.
 
@@ -42,9 +42,10 @@ def table_reading(rows: pd.DataFrame, brief: dict[str, Any], facts: dict[str, An
     known = rows[target].dropna()
     _check_target(known, target, task)
     time = facts.get("time")
-    kinds = read_columns(rows, target, time)
+    group = facts.get("group")
+    kinds = read_columns(rows, target, time, group)
     series = {name: facts[name] for name in ("lags", "season", "cycle") if name in facts}
-    made = prepare_table(rows, target, time, task=task, kinds=kinds, **series)
+    made = prepare_table(rows, target, time, task=task, kinds=kinds, group=group, **series)
     classes = made.attrs["classes"]
     if not feature_columns(made):
         raise DataError(

@@ -30,6 +30,7 @@ from omc_agent.naming import model_name
 from omc_agent.tools import leakage
 from omc_agent.tools.analysis import clean_data
 from omc_agent.tools.description import SIMPLE_PREFIX, describe_sealed
+from omc_agent.tools.grouping import GROUP
 from omc_agent.tools.metrics import HIGHER_IS_BETTER
 from omc_agent.tools.naive import NAIVE_COLUMNS
 from omc_agent.tools.rule import ALPHA_SHRINKS, DecisionRule, freeze_rule
@@ -257,7 +258,7 @@ def _label(case: Case, joined: pd.DataFrame) -> pd.DataFrame:
     brief = case.brief
     if case.name != "prices":
         table = prepare_table(joined, brief.target, **table_facts(case.state["sealed"], brief.task))
-        return table[[name for name in ("timestamp", "label_end", *NAIVE_COLUMNS, "target") if name in table]]
+        return table[[name for name in ("timestamp", "label_end", GROUP, *NAIVE_COLUMNS, "target") if name in table]]
     bars = clean_data(joined)
     threshold = brief.threshold if brief.target == "threshold" else None
     if brief.target == "volatility" and brief.task == "classification":

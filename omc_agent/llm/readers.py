@@ -9,6 +9,7 @@ from omc_agent.brief import PRICE_TARGETS
 from omc_agent.llm.choices import Algorithms, read_indicators, read_metrics, read_models
 from omc_agent.llm.coin_reader import read_coins
 from omc_agent.llm.draft import Draft
+from omc_agent.llm.fold_reader import read_folds
 from omc_agent.llm.spans import Span
 from omc_agent.llm.table_reader import read_column, read_table
 from omc_agent.llm.target_reader import Cues, read_cues, read_target
@@ -38,6 +39,7 @@ def take_words(draft: Draft, table: str | None, target: str | None) -> Taken:
     """One reader after another: what one takes, the next no longer sees."""
     table_name, named_table = read_table(draft, table)
     column = read_column(draft, target, named_table)
+    read_folds(draft)
     algorithms = read_models(draft)
     indicators = read_indicators(draft)
     metrics = read_metrics(draft)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -199,11 +199,20 @@ class SessionManager(Questions, Branches):
         with self.engine.connect() as db:
             return [dict(row) for row in db.execute(query).mappings()]
 
-    def open_sealed(self, run_id: str, branch: str, *, owner: str | None = None, **values: Any) -> int:
+    def open_sealed(
+        self,
+        run_id: str,
+        branch: str,
+        *,
+        owner: str | None = None,
+        same: Callable[[Row], bool] | None = None,
+        **values: Any,
+    ) -> int:
         """Write an opening before the rows are read; returns which opening of overlapping rows this is, from 1.
 
-        Counted are openings of the same source and target family with a coin in common and overlapping time, over
-        all runs of the store. The same branch again is the same opening. With `owner` only while it drives the run.
+        Counted are openings of the same source and target family, over all runs of the store, that `same` says are of
+        the same rows; without it those with a coin in common and overlapping time. The same branch again is the same
+        opening. With `owner` only while it drives the run.
         """
         with self.engine.begin() as db:
             fence(db, run_id, owner)
@@ -213,9 +222,14 @@ class SessionManager(Questions, Branches):
             )
             count = 0
             for row in db.execute(query.order_by(AgentOpening.id)).mappings():
-                overlaps = row["start"] <= values["end"] and values["start"] <= row["end"]
-                if (overlaps and set(row["coins"]) & set(values["coins"])) or row["coins"] == values["coins"] == []:
-                    count += 1
-                if row["session_id"] == run_id and row["branch"] == branch:
+                mine = row["session_id"] == run_id and row["branch"] == branch
+                count += mine or (same(dict(row)) if same else _overlaps(dict(row), values))
+                if mine:
                     break
             return count
+
+
+def _overlaps(row: Row, values: Mapping[str, Any]) -> bool:
+    """Whether an earlier opening and this one have a coin and a stretch of time in common, or are of one table."""
+    in_time = row["start"] <= values["end"] and values["start"] <= row["end"]
+    return bool(in_time and set(row["coins"]) & set(values["coins"])) or row["coins"] == values["coins"] == []

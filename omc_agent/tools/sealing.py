@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
+from omc_agent.tools.column_kinds import read_columns
 from omc_agent.tools.grouping import seal_groups
+from omc_agent.tools.repeats import Positions, count_repeats, repeated_rows, sample_whole
 from omc_agent.tools.split_checks import bad_value, span_of, too_few
 
 
@@ -79,7 +81,8 @@ def seal(
     -------
     development, sealed : DataFrame
         Both keep the frame's index, order and columns; together they hold every row once. A development row
-        whose label would be made of a sealed bar keeps its place and loses its label (NaN; `label_end` NaT).
+        whose label would be made of a sealed bar keeps its place and loses its label (NaN; `label_end` NaT). Rows
+        of a table without time that repeat each other lie on one side.
 
     Raises
     ------
@@ -121,14 +124,38 @@ def _seal_table(frame: pd.DataFrame, fraction: float, seed: int, target: str) ->
         raise bad_value("fraction", fraction, "It is the sealed share of the rows, between 0 and 1.")
     if len(frame) < 2:
         raise too_few(len(frame), 1)
-    strata = None
+    code = repeats_of(frame, target)
+    classes = np.zeros(len(frame), dtype=np.int64)
     if target in frame.columns:
-        codes, classes = pd.factorize(frame[target], use_na_sentinel=False)
-        small = len(classes) <= 20 and np.bincount(codes).min() >= 2
+        codes, known = pd.factorize(frame[target], use_na_sentinel=False)
+        small = len(known) <= 20 and np.bincount(codes).min() >= 2
         sealed_rows = int(np.ceil(len(frame) * fraction))
-        if small and len(classes) <= min(sealed_rows, len(frame) - sealed_rows):
-            strata = codes
+        if small and len(known) <= min(sealed_rows, len(frame) - sealed_rows):
+            classes = codes.astype(np.int64)
+    if count_repeats(code):
+        sealed = sample_whole(code, classes, fraction, seed)
+        return frame[~sealed].copy(), frame[sealed].copy()
     kept, held = train_test_split(
-        np.arange(len(frame)), test_size=fraction, random_state=seed, shuffle=True, stratify=strata
+        np.arange(len(frame)),
+        test_size=fraction,
+        random_state=seed,
+        shuffle=True,
+        stratify=classes if classes.any() else None,
     )
     return frame.iloc[np.sort(kept)].copy(), frame.iloc[np.sort(held)].copy()
+
+
+def repeats_of(frame: pd.DataFrame, target: str) -> Positions:
+    """A number for each row of a table without time, equal where the features are.
+
+    Columns that name rows, or never change, do not count.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"id": range(100), "size": [*range(98), 0, 1], "sold": [0, 1] * 50})
+    >>> count_repeats(repeats_of(rows, "sold"))
+    2
+    """
+    kinds = read_columns(frame, target)
+    idle = [name for name in frame.columns if kinds.get(str(name)) in ("name", "constant", "empty")]
+    return repeated_rows(frame, [target, *idle])

@@ -32,6 +32,16 @@ def bad_value(name: str, value: object, have: str) -> UsageError:
     return UsageError("usage.value", given=f"{name} was {value!r}.", have=have, try_="Try the default.")
 
 
+def no_shuffle() -> UsageError:
+    """The error for shuffled folds of rows in time."""
+    return UsageError(
+        "usage.value",
+        given="shuffle was True for rows in time.",
+        have="Labels of neighbouring rows overlap: a shuffled fold is scored by a model that has seen its answers.",
+        try_="Try shuffle=False, which gives purged walk-forward folds.",
+    )
+
+
 def too_few(count: int, n_splits: int) -> DataError:
     """The error for rows that are too few to cut."""
     return DataError(

@@ -20,8 +20,9 @@ from omc_agent.errors import DataError
 from omc_agent.tools.bars import epoch_us
 from omc_agent.tools.calendar_blocks import calendar_offset, period_starts
 from omc_agent.tools.grouping import GROUP, GroupFolds
+from omc_agent.tools.repeats import repeated_rows
 from omc_agent.tools.sealing import seal, seal_cut
-from omc_agent.tools.split_checks import at_least, span_of, too_few, too_few_periods
+from omc_agent.tools.split_checks import at_least, no_shuffle, span_of, too_few, too_few_periods
 
 __all__ = ["Folds", "Positions", "TableFolds", "WalkForward", "folds_for", "last_fold", "seal", "seal_cut"]
 
@@ -155,7 +156,8 @@ class TableFolds:
     seed : int
         Seed of the shuffle.
     stratify : bool
-        Whether each fold keeps the shares of the classes. A class with fewer rows than folds gets fewer folds.
+        Whether each fold keeps the shares of the classes. A class with fewer rows than folds gets fewer folds. Rows
+        with equal features are in one fold.
 
     Examples
     --------
@@ -185,14 +187,38 @@ class TableFolds:
         if scarcest < self.n_splits:
             raise too_few(scarcest, self.n_splits)
         kind = StratifiedKFold if self.stratify else KFold
-        for train, test in kind(self.n_splits, shuffle=True, random_state=self.seed).split(X, label):
-            yield np.asarray(train, dtype=np.int64), np.asarray(test, dtype=np.int64)
+        # Equal rows go where the first of them goes, or one would be scored that was learned by heart.
+        code = repeated_rows(X, ["target"]) if isinstance(X, pd.DataFrame) else np.arange(len(label))
+        _, first = np.unique(code, return_index=True)
+        if self.stratify and int(np.unique(label[first], return_counts=True)[1].min()) < self.n_splits:
+            code = first = np.arange(len(label))  # a class of one row many times over: nothing else to do
+        for _, test in kind(self.n_splits, shuffle=True, random_state=self.seed).split(first, label[first]):
+            held = np.isin(code, code[first[test]])
+            yield np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def folds_for(
-    features: pd.DataFrame, n_splits: int = 5, task: str = "classification", seed: int = 0
+    features: pd.DataFrame,
+    n_splits: int = 5,
+    task: str = "classification",
+    seed: int = 0,
+    shuffle: bool | None = None,
 ) -> WalkForward | TableFolds | GroupFolds:
     """The splitter that fits the frame: walk-forward where there is time, seeded folds of groups or rows otherwise.
+
+    Parameters
+    ----------
+    features : DataFrame (rows, ...)
+        A features frame.
+    n_splits, task, seed
+        Number of folds; ``classification`` keeps the shares of the classes; seed of rows without time.
+    shuffle : bool, optional
+        Whether shuffled folds are asked for; None takes what fits, as rows without time are always shuffled.
+
+    Raises
+    ------
+    UsageError
+        ``usage.value`` for shuffled folds of rows in time.
 
     Examples
     --------
@@ -200,6 +226,8 @@ def folds_for(
     'TableFolds'
     """
     if "timestamp" in features.columns:
+        if shuffle:
+            raise no_shuffle()
         return WalkForward(n_splits, least=LEAST_ROWS)
     if GROUP in features.columns:
         return GroupFolds(n_splits, seed, stratify=task == "classification")

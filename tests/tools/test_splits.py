@@ -121,3 +121,12 @@ def test_folds_for_looks_at_the_frame():
     assert isinstance(folds_for(direction(bars=100)), WalkForward)
     assert isinstance(folds_for(table()), TableFolds)
     assert folds_for(table(), task="regression").stratify is False
+
+
+def test_shuffled_folds_of_rows_in_time_are_refused_with_the_reason():
+    bars = panel(60, 1, 3, late=0, rng=np.random.default_rng(0))
+    with pytest.raises(UsageError, match="has seen its answers") as refused:
+        folds_for(bars, shuffle=True)
+    assert refused.value.code == "usage.value"
+    assert isinstance(folds_for(bars, shuffle=False), WalkForward)
+    assert isinstance(folds_for(table(0, 40), shuffle=True), TableFolds)
