@@ -80,7 +80,7 @@ async def test_the_verdict_is_the_hosts_and_is_said_once_before_all_else():
     assert "Edge found" not in page.replace("No edge found", "")
     assert "Beats constant. Does not beat last." in page
     assert "<li>Holdout opened once</li>" in page
-    assert page.index("No edge found") < page.index("The question") < page.index("What to do next")
+    assert page.index("No edge found") < page.index("What to do next") < page.index("The question")
 
 
 async def test_the_goal_stands_as_it_was_asked_and_is_escaped():
@@ -185,10 +185,10 @@ async def test_what_describes_the_verdict_stands_below_it_and_in_the_figures():
     files = await written({**STATE, "texts": {**STATE["texts"], "verdict": said, "span": "These 90 days."}},
                           events=[*EVENTS, warned])  # fmt: skip
     page = files["report.html"]
-    for text in ("Rules and simple models", "+0.010 (−0.020 to +0.040)", "within noise", "2024-08", "These 90 days."):
+    for text in ("rules and simple models", "+0.010 (−0.020 to +0.040)", "within noise", "2024-08", "These 90 days."):
         assert text in page, text
     assert "By coin" not in page
-    assert "no part of it called the verdict" in page
+    assert "none of them called the verdict" in page
     assert "Predicted probability against" in page
     assert "12 bars are missing." in page
     assert "%agent verify r1" in page

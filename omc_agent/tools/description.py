@@ -16,7 +16,7 @@ from omc_agent.tools.regime import regime_break
 from omc_agent.tools.rule import DecisionRule, as_likelihood, naive_predictions
 
 SIMPLE_PREFIX = "simple_"
-NO_PART = "By month and by coin is description: no part of it called the verdict."
+NO_PART = "The parts below are description: none of them called the verdict."
 
 
 def describe_sealed(

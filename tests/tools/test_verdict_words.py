@@ -7,7 +7,7 @@ import pytest
 from judging import judge, scored
 
 from omc_agent.brief import Brief
-from omc_agent.tools.verdict_words import explain
+from omc_agent.tools.verdict_words import explain, say_more
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +30,21 @@ def test_words_say_what_happened(sealed, development):
     wide = judge(scored(9, 1400), development)
     assert wide.reason.startswith("wide_interval")
     assert "four times in five" in explain(wide)[1]
+
+
+def test_the_paragraph_is_short_and_the_rest_is_said_below():
+    judged = {"call": "inconclusive", "metric": "roc_auc", "score": 0.548, "reference": "constant", "alpha": 0.025,
+              "reason": "wide_interval: the holdout has 90 bars (8.0 days); 160 bars (14.1 days) would find it",
+              "reference_score": 0.5, "low": -0.0003, "high": 0.096, "delta": 0.05, "opened": 1, "trials": 7,
+              "claimed": 0.515, "claimed_deflated": 0.508, "beats": {}}  # fmt: skip
+    details = {"simple": "ridge", "sentences": ["A plain ridge scores 0.5; so take it.", "Traded on blindly, no."]}
+    sentence = explain(judged, None, details)[1]
+    assert sentence.count(". ") <= 3
+    assert "-0.0003 to +0.096" in sentence
+    assert "so wait for new bars" in sentence
+    assert "A plain ridge" in sentence
+    assert say_more(judged, details) == [
+        "Walk-forward on the development rows had claimed 0.515 (0.508 when the luck of the best of 7 trials is taken"
+        " off).",
+        "Traded on blindly, no.",
+    ]
