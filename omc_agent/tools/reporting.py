@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from omc_agent.brief import PRICE_TABLE, PRICE_TARGETS
 from omc_agent.naming import metric_name, model_name, plain_name
 from omc_agent.tools.advice import generate_recommendations
 from omc_agent.tools.caveats import limits_of
@@ -220,7 +221,8 @@ def model_card(
 
 
 def _question(brief: Fields) -> str:
-    coins = " and ".join(brief.get("coins") or []) or str(brief.get("table") or "the table")
+    table = str(brief.get("table") or "the table")
+    coins = " and ".join(brief.get("coins") or []) or ("the rows handed in" if table == PRICE_TABLE else table)
     if brief.get("task") == "analysis":
         return f"An exploration of {coins}{_span(brief)}."
     target, threshold = str(brief.get("target", "direction")), brief.get("threshold")
@@ -261,6 +263,7 @@ def _notes(brief: Fields) -> list[str]:
     notes = []
     # An exploration predicts nothing, so what it would have predicted is no assumption.
     idle = {"target", "metric", "horizon"} if brief.get("task") == "analysis" else set()
+    idle |= set() if brief.get("target") in PRICE_TARGETS else {"horizon"}  # nothing lies ahead of a row of a table
     assumed = [name for name in brief.get("assumed") or [] if name not in idle]
     values = [f"{plain_name(name)} {_value(name, brief[name])}" for name in assumed if brief.get(name)]
     if values:
