@@ -30,7 +30,7 @@ from omc_agent.sections import again_section, described, details_of, result_sect
 from omc_agent.store.records import Row, SessionManager, recorded
 from omc_agent.tools.advice import generate_recommendations
 from omc_agent.tools.caveats import limits_of
-from omc_agent.tools.numbers_in_prose import check_prose, recorded_numbers
+from omc_agent.tools.numbers_in_prose import check_prose, recorded_counts, recorded_numbers
 from omc_agent.tools.page import render_report
 from omc_agent.tools.reporting import model_card, what_was_tried
 
@@ -165,11 +165,16 @@ class ReportWriter:
         """What a chat model wrote, without the sentences whose numbers are in no record."""
         shown = [[cell["code"], [b.get("text/plain", "") for b in cell["result"]["outputs"]]] for cell in cells]
         recorded = [*recorded_numbers(dict(state)), *recorded_numbers(shown)]
+        counts = [*recorded_counts(dict(state)), *recorded_counts([cell["code"] for cell in cells])]
         checked = {}
         for stage, text in plans.items():
-            checked[stage], dropped = check_prose(text, recorded)
+            checked[stage], dropped = check_prose(text, recorded, counts)
             self._dropped += dropped if stage in HEADINGS else []
         return checked
+
+
+def _minute(time: str) -> str:
+    return time[:16].replace("T", " ")
 
 
 def _said_of_it(state: Mapping[str, Any], warned: Iterable[Warned]) -> list[dict[str, Any]]:
@@ -206,7 +211,7 @@ def _tried(state: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _span(sealed: Mapping[str, Any], prefix: str) -> str:
     rows = sealed.get(f"{prefix}rows" if prefix else "rows")
     start, end = str(sealed.get(f"{prefix}start") or ""), str(sealed.get(f"{prefix}end") or "")
-    return f"{rows:,} rows" + (f", {start[:16]} to {end[:16]} UTC" if start else "")
+    return f"{rows:,} rows" + (f", {_minute(start)} to {_minute(end)} UTC" if start else "")
 
 
 def people_said(events: Iterable[Event]) -> list[str]:

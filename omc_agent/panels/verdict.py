@@ -65,7 +65,7 @@ def _beside_row(row: dict[str, Any], itself: bool) -> dict[str, str]:
         "name": phrases.model_name(row["name"]),
         "kind": "naive rule" if row["kind"] == "naive" else "simple model",
         "score": phrases.score(row["score"]) if row.get("score") is not None else "",
-        "choice minus it": f"{phrases.signed(row['difference'])}{interval}" if known else "",
+        "gain over it": f"{phrases.signed(row['difference'])}{interval}" if known else "",
         "beaten": "the choice itself" if itself else beaten,
     }
 

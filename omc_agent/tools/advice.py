@@ -10,7 +10,7 @@ from typing import Any
 from omc_agent.brief import PRICE_TARGETS
 from omc_agent.naming import metric_name, model_name
 from omc_agent.tools.evaluation import recommend
-from omc_agent.tools.verdict_words import RULE, UNIT
+from omc_agent.tools.verdict_words import RULE, UNIT, signed
 
 Fields = Mapping[str, Any]
 
@@ -71,7 +71,8 @@ def _from_verdict(verdict: Fields, brief: Fields) -> list[str]:
         }.get(code, [])
     if code == "refused":
         return [f"Repair what kept the holdout from being scored: {detail}."]
-    gain = f"{verdict['score'] - verdict['reference_score']:+.3f} ({verdict['low']:+.3f} to {verdict['high']:+.3f})"
+    ends = f"{signed(verdict['low'])} to {signed(verdict['high'])}"
+    gain = f"{signed(verdict['score'] - verdict['reference_score'])} ({ends})"
     if verdict["call"] == "edge":
         return [_use(gain, verdict, brief)]
     if verdict["call"] == "no_edge":
@@ -84,7 +85,7 @@ def _from_verdict(verdict: Fields, brief: Fields) -> list[str]:
 
 
 def _use(gain: str, verdict: Fields, brief: Fields) -> str:
-    rule = RULE.get(verdict["reference"], verdict["reference"])
+    rule = _rule(verdict)
     if _timed(brief):
         return (
             f"Let it predict new bars without acting on them, and score those: its lead over {rule} has to stay what "
@@ -93,9 +94,15 @@ def _use(gain: str, verdict: Fields, brief: Fields) -> str:
     return f"Use it on rows like these; score it again on new ones, where its lead over {rule} should be {gain}."
 
 
+def _rule(verdict: Fields) -> str:
+    if verdict["metric"] == "log_loss_skill":
+        return "the classes' shares"
+    return RULE.get(verdict["reference"], str(verdict["reference"]))
+
+
 def _stop(gain: str, verdict: Fields) -> Iterator[str]:
     unit = UNIT.get(verdict["metric"], "of AUC")
-    rule = RULE.get(verdict["reference"], verdict["reference"])
+    rule = _rule(verdict)
     yield (
         f"Do not act on these predictions: they differ from {rule} by {gain}, and an edge of {verdict['delta']:g} "
         f"{unit} is ruled out."
@@ -145,6 +152,7 @@ def _from_sealed(verdict: Fields, found: Fields) -> Iterator[str]:
             f"{metric_name(verdict['metric'])} {claimed:.3f} was claimed and fell to {score:.3f} on the sealed rows, "
             f"{noise}: do not trust the development score."
         )
+    yield from _coins(verdict, found)
     costs = found.get("costs") or {}
     if verdict["call"] == "edge" and costs:
         pays = "is more than" if costs["net"] > 0 else "does not pay"
@@ -160,13 +168,25 @@ def _from_sealed(verdict: Fields, found: Fields) -> Iterator[str]:
         )
 
 
+def _coins(verdict: Fields, found: Fields) -> Iterator[str]:
+    parts = [each for each in found.get("coins") or () if each.get("difference") is not None]
+    if len(parts) < 2:
+        return
+    worst, best = (pick(parts, key=lambda each: float(each["difference"])) for pick in (min, max))
+    if best["difference"] - worst["difference"] >= verdict["delta"]:
+        yield (
+            f"The gain differs by coin: {best['part']} {signed(best['difference'])}, {worst['part']} "
+            f"{signed(worst['difference'])}. To ask for {best['part']} alone, use new bars: these were looked at."
+        )
+
+
 def _simple(verdict: Fields, found: Fields) -> Iterator[str]:
     row = next((each for each in found.get("beside", ()) if each["name"] == found.get("simple")), None)
     if row is None or row.get("difference") is None:
         if (verdict.get("beats") or {}).get("simple_model") is False:
             yield "On the sealed rows the simple model scores as well: take it, it is easier to keep alive."
         return
-    gain = f"{row['difference']:+.3f}, {row['low']:+.3f} to {row['high']:+.3f}"
+    gain = f"{signed(row['difference'])}, {signed(row['low'])} to {signed(row['high'])}"
     name = model_name(row["name"])
     if row["high"] < 0:
         yield f"A plain {name} is the better one (the choice is ahead by {gain}): take it."
@@ -178,7 +198,7 @@ def _from_development(candidates: Sequence[Fields]) -> Iterator[str]:
     scored = [each for each in candidates if not each.get("baseline") and each.get("score") is not None]
     if scored:
         choice = recommend(candidates)
-        yield f"Of the models {model_name(choice['name'])} is recommended on the development rows: {choice['why']}"
+        yield f"The development rows speak for {model_name(choice['name'])}: {choice['why']}"
     for each in candidates:
         if each.get("failed"):
             yield f"Mend or leave out {model_name(each['name'])}, which could not be scored: {each['failed']}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from omc_agent.brief import PRICE_TARGETS
 from omc_agent.naming import metric_name
+from omc_agent.tools.verdict_words import signed
 
 Fields = Mapping[str, Any]
 
@@ -59,9 +60,9 @@ def _call(verdict: Fields) -> Iterator[str]:
     if verdict.get("low") is None:
         yield "No edge was shown, for no sealed row was scored: do not use the predictions as if there were one."
         return
-    difference = verdict["score"] - verdict["reference_score"]
+    difference = signed(verdict["score"] - verdict["reference_score"])
     yield (
-        f"No edge was shown ({difference:+.3f}, {verdict['low']:+.3f} to {verdict['high']:+.3f}): do not use the "
+        f"No edge was shown ({difference}, {signed(verdict['low'])} to {signed(verdict['high'])}): do not use the "
         "predictions as if there were one."
     )
 

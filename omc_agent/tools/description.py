@@ -117,6 +117,7 @@ def simple_sentence(found: Mapping[str, Any], metric: str) -> str:
         return ""
     gain = f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
     unit = "" if metric == "roc_auc" else f" {metric_name(metric)}"
+    gain += {"mae_skill": " of its error", "log_loss_skill": " of its log loss"}.get(metric, "")
     first = f"A plain {model_name(row['name'])} scores {row['score']:.3f}{unit}"
     if row["low"] > 0:
         return f"{first}; the gain of {gain} over it is more than noise, so complexity pays here."

@@ -289,7 +289,7 @@ def _apart(candidates: Sequence[Fields]) -> list[str]:
     for each in candidates:
         name = model_name(each["name"])
         if gain := each.get("gain"):
-            said.append(f"{name[:1].upper()}{name[1:]}, tuned against untuned: {gain['text']}")
+            said.append(f"{model_name(each['model'])}, tuned against untuned: {gain['text']}")
         if each.get("stopped"):
             said.append(f"The search of {name} ended early: {str(each['stopped']).rstrip('.')}.")
         if each.get("failed"):
@@ -316,12 +316,17 @@ def _for_readers(candidates: Sequence[Fields]) -> pd.DataFrame:
     names = [f"{model_name(name)} (naive rule)" if rule else model_name(name) for name, rule in kinds]
     digits = ".3f" if HIGHER_IS_BETTER[metric] else ".3g"  # an error has the size of its target
     ahead = [f"{value:+{digits}}" if value and not pd.isna(value) else "" for value in table["ahead"]]
-    notes = [
-        ", ".join(["close"] * bool(close) + [f"{plain_name(k)} {_short(v)}" for k, v in json.loads(params).items()])
-        for close, params in zip(table["close"], table["params"], strict=True)
-    ]
+    beside = {each["name"] for each in candidates if each.get("yardstick")}
+    beside = {each["name"] for each in candidates if each.get("yardstick")}
+    told = zip(table["name"], table["close"], table["params"], strict=True)
+    notes = [_note(bool(close), name in beside, json.loads(params)) for name, close, params in told]
     columns = {"candidate": names, metric_name(metric): table[metric], "95 % interval": table["interval"]}
     return pd.DataFrame({**columns, "ahead": ahead, "notes": notes})
+
+
+def _note(close: bool, beside: bool, params: Fields) -> str:
+    said = ["close"] * close + ["to compare with"] * beside
+    return ", ".join([*said, *(f"{plain_name(name)} {_short(value)}" for name, value in params.items())])
 
 
 def _short(value: Any) -> str:
