@@ -186,7 +186,7 @@ def _said_of_it(state: Mapping[str, Any], warned: Iterable[Warned]) -> list[dict
     leaks = list(state.get("leaks", {}).values())
     advice = generate_recommendations(brief, _all_candidates(state), verdict, [*leaks, *warnings], details)
     scored = _span(state["sealed"], "") if verdict and state.get("sealed") else ""
-    limits = limits_of(brief, verdict, details, scored=scored)
+    limits = limits_of(brief, verdict, scored=scored)
     return [
         {"heading": "What to do next", "bullets": list(dict.fromkeys(advice))},
         {"heading": "What this does not show", "bullets": limits},

@@ -39,13 +39,11 @@ def described(details: Mapping[str, Any]) -> list[Section]:
     """Sections of what describes a verdict: rules and models beside it, what else was seen, parts, reliability."""
     if not details:
         return []
-    sections: list[Section] = [
-        {
-            "heading": "On the sealed rows: rules and simple models",
-            "table": beside_table(dict(details)),
-            "after": list(details.get("more") or []),
-        }
-    ]
+    sections: list[Section] = []
+    if more := details.get("more"):
+        sections.append({"heading": "What else the sealed rows show", "bullets": list(more)})
+    beside = beside_table(dict(details))
+    sections.append({"heading": "Rules and simple models on the sealed rows", "table": beside})
     parts = [key for key in ("months", "coins") if details.get(key)]
     for key in parts:
         only = [NO_PART] if key == parts[0] else []
@@ -59,13 +57,7 @@ def described(details: Mapping[str, Any]) -> list[Section]:
             for row in table
         ]
         sections.append({"heading": "Reliability", "table": rows, **picture})
-    return [_in_order(section) for section in sections]
-
-
-def _in_order(section: Section) -> Section:
-    """What a section says after its table, as bullets of a part of its own."""
-    after = section.pop("after", [])
-    return {**section, "bullets": after} if after else section
+    return sections
 
 
 def _part(name: str, part: Mapping[str, Any]) -> dict[str, str]:

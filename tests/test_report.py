@@ -185,7 +185,7 @@ async def test_what_describes_the_verdict_stands_below_it_and_in_the_figures():
     files = await written({**STATE, "texts": {**STATE["texts"], "verdict": said, "span": "These 90 days."}},
                           events=[*EVENTS, warned])  # fmt: skip
     page = files["report.html"]
-    for text in ("rules and simple models", "+0.010 (−0.020 to +0.040)", "within noise", "2024-08", "These 90 days."):
+    for text in ("Rules and simple models", "+0.010 (−0.020 to +0.040)", "within noise", "2024-08", "These 90 days."):
         assert text in page, text
     assert "By coin" not in page
     assert "none of them called the verdict" in page

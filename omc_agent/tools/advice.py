@@ -119,9 +119,9 @@ def _widen(verdict: Fields, brief: Fields, detail: str) -> str:
         return f"Take more rows: the interval is ±{half:.3f}; {detail}."
     wanted = math.ceil(days * (verdict["smallest_edge"] / verdict["delta"]) ** 2)
     return (
-        f"Wait for new bars, or take a longer span: the interval is ±{half:.3f}. So these {days:,.0f} days find "
-        f"an edge of {verdict['smallest_edge']:.3f} four times in five; {wanted:,} days of bars would find one of "
-        f"{verdict['delta']:g}."
+        f"Wait for new bars, or take a longer span: the interval is ±{half:.3f}. By that noise these {days:,.0f} "
+        f"days find an edge of {verdict['smallest_edge']:.3f} four times in five; {wanted:,} days of bars would find "
+        f"one of {verdict['delta']:g}."
     )
 
 

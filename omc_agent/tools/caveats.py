@@ -15,7 +15,6 @@ Fields = Mapping[str, Any]
 def limits_of(
     brief: Fields,
     verdict: Fields | None,
-    details: Fields | None = None,
     *,
     scored: str = "",
     refit: bool = False,
@@ -28,8 +27,6 @@ def limits_of(
         Fields of `omc_agent.brief.Brief`.
     verdict : dict or None
         Fields of `verdict.Verdict`.
-    details : dict, optional
-        From `description.describe_sealed`.
     scored : str
         The sealed rows in words, such as ``2,304 rows, 2024-08-01 to 2024-08-09 UTC``.
     refit : bool
@@ -47,8 +44,7 @@ def limits_of(
     """
     if not verdict:
         return ["Nothing was predicted: what was seen in these rows was tested on no others."]
-    found = dict(details or {})
-    said = [*_call(verdict), *_precision(verdict), *_scope(brief, scored), *_looks(verdict, found)]
+    said = [*_call(verdict), *_precision(verdict), *_scope(brief, scored), *_looks(verdict)]
     if refit:
         said.append("The numbers belong to the model that was scored, not to the refitted one.")
     return said
@@ -92,11 +88,9 @@ def _scope(brief: Fields, scored: str) -> Iterator[str]:
         yield "What goes with the target need not cause it: nothing here says what happens when a column is changed."
 
 
-def _looks(verdict: Fields, found: Fields) -> Iterator[str]:
+def _looks(verdict: Fields) -> Iterator[str]:
     opened = int(verdict.get("opened") or 0)
     if opened > 1:
         yield f"The sealed rows were opened {opened} times; a choice that has seen them is no longer blind to them."
-    if found.get("months") or found.get("coins"):
-        yield "The tables by month and by coin are description: no part of them called the verdict."
     if verdict.get("metric") == "log_loss_skill":
         yield "With more than two classes no reliability is plotted: how good the probabilities are is in the skill."

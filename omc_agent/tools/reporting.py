@@ -216,7 +216,7 @@ def model_card(
         )
     if features:
         parts += [f"## Features ({len(features)})", ", ".join(f"`{feature}`" for feature in features)]
-    limits = limits_of(brief, verdict, details, scored=sealed, refit=refit)
+    limits = limits_of(brief, verdict, scored=sealed, refit=refit)
     return "\n\n".join([*parts, "## Limits", "\n".join(f"- {limit}" for limit in limits)])
 
 
@@ -320,8 +320,18 @@ def _for_readers(candidates: Sequence[Fields]) -> pd.DataFrame:
     beside = {each["name"] for each in candidates if each.get("yardstick")}
     told = zip(table["name"], table["close"], table["params"], strict=True)
     notes = [_note(bool(close), name in beside, json.loads(params)) for name, close, params in told]
-    columns = {"candidate": names, metric_name(metric): table[metric], "95 % interval": table["interval"]}
+    if HIGHER_IS_BETTER[metric]:
+        spans = {each["name"]: (each.get("low"), each.get("high")) for each in candidates}
+        intervals = [_interval(*spans[name]) for name in table["name"]]
+        scores = ["" if pd.isna(value) else f"{value:.3f}" for value in table[metric]]
+    else:
+        intervals, scores = table["interval"].tolist(), table[metric].tolist()
+    columns = {"candidate": names, metric_name(metric): scores, "95 % interval": intervals}
     return pd.DataFrame({**columns, "ahead": ahead, "notes": notes})
+
+
+def _interval(low: Any, high: Any) -> str:
+    return "" if low is None or high is None or pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
 
 
 def _note(close: bool, beside: bool, params: Fields) -> str:

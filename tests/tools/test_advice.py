@@ -31,7 +31,7 @@ WIDE = "wide_interval: the holdout has 100 rows; 144 rows would find an edge of 
     ("brief", "made", "details", "words"),
     [
         (BRIEF, verdict("inconclusive", WIDE, low=-0.034, high=0.046), {},
-         "the interval is ±0.040. So these 40 days find an edge of 0.060 four times in five; 58 days of bars"),
+         "the interval is ±0.040. By that noise these 40 days find an edge of 0.060 four times in five; 58 days"),
         (TABLE, verdict("inconclusive", WIDE, low=-0.034, high=0.046), {}, "±0.040; the holdout has 100 rows"),
         (BRIEF, verdict(), {}, "they differ from a constant by +0.014 (-0.020 to +0.020)"),
         (BRIEF, verdict(), {}, "7 settings gave no more"),
@@ -68,9 +68,9 @@ def test_what_failed_is_named_with_its_reason():
 
 
 def test_limits_follow_from_how_it_was_judged():
-    said = " ".join(limits_of(BRIEF, verdict(opened=3), {"months": [1]}, scored="4,608 rows", refit=True))
+    said = " ".join(limits_of(BRIEF, verdict(opened=3), scored="4,608 rows", refit=True))
     for words in ("No edge was shown (+0.014, -0.020 to +0.020)", "below 0.060 of ROC-AUC", "opened 3 times",
-                  "for BTC, this horizon and these sealed rows (4,608 rows)", "by coin", "refitted"):  # fmt: skip
+                  "for BTC, this horizon and these sealed rows (4,608 rows)", "refitted"):  # fmt: skip
         assert words in said
     table = " ".join(limits_of(TABLE, verdict("edge", "edge", metric="log_loss_skill", low=0.01, high=0.03)))
     assert "Markets" not in table

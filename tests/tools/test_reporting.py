@@ -169,8 +169,8 @@ def test_summary_says_verdict_question_and_candidates():
     assert "Assumed: metric ROC-AUC." in text
     assert "moon" in text
     assert "1 model and 1 naive rule," in text
-    assert "| line | 0.55 | 0.53 to 0.57 | +0.040 | close, C 1 |" in text
-    assert "| last (naive rule) | 0.51 |" in text
+    assert "| line | 0.550 | 0.530 to 0.570 | +0.040 | close, C 1 |" in text
+    assert "| last (naive rule) | 0.510 |" in text
 
 
 def test_an_exploration_assumes_nothing_about_a_prediction():
