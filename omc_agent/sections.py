@@ -50,8 +50,10 @@ def described(details: Mapping[str, Any]) -> list[Section]:
         rows = [_part(key[:-1], part) for part in details[key]]
         sections.append({"heading": f"By {key[:-1]}", "paragraphs": only, "table": rows})
     if table := (details.get("calibration") or {}).get("table"):
-        alt = "Predicted probability against the share of rows that were 1, on the sealed rows"
-        picture = {"png_base64": [reliability_png(table)], "alt": [alt]}
+        named = bool(details["calibration"].get("named"))
+        were = "whose class was named rightly" if named else "that were 1"
+        alt = f"Predicted probability against the share of rows {were}, on the sealed rows"
+        picture = {"png_base64": [reliability_png(table, named)], "alt": [alt]}
         rows = [
             {"predicted": f"{row['predicted']:.3f}", "seen": f"{row['seen']:.3f}", "rows": f"{row['rows']:,}"}
             for row in table
