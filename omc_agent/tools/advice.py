@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from omc_agent.brief import PRICE_TARGETS
-from omc_agent.naming import metric_name, model_name
+from omc_agent.naming import metric_name, model_name, plain_name
 from omc_agent.tools.evaluation import recommend
 from omc_agent.tools.verdict_words import RULE, UNIT, signed
 
@@ -18,6 +18,16 @@ Fields = Mapping[str, Any]
 _CALIBRATED = 0.05
 # A fall of the score that is worth a sentence, in its own units.
 _FALL = 0.01
+# What mends a fault of the data; the fault itself says how much of it there is.
+_MEND = {
+    "gaps": "Import the missing bars, or take a span without them",
+    "duplicates": "Find out which of the repeated bars is right",
+    "bad_prices": "Repair the prices where they come from",
+    "no_time_rows": "Repair the times where the rows come from",
+    "repeated_times": "Find out why rows share their time",
+}
+# What a warning only tells, or another sentence says already.
+_TOLD = frozenset({"series", "one_step", "unmatched_number", "candidate_failed", "stage_dropped", "unsafe_local"})
 
 
 def generate_recommendations(
@@ -208,4 +218,7 @@ def _from_warnings(warnings: Sequence[Fields]) -> Iterator[str]:
     for warning in warnings:
         where = [f"{key} {warning[key]}" for key in ("column", "cell", "line") if warning.get(key) is not None]
         code = str(warning.get("code") or "warning")
-        yield f"Look at {code}{' (' + ', '.join(where) + ')' if where else ''}: {warning['text']}"
+        if code in _TOLD:
+            continue
+        do = _MEND.get(code, f"Look at {plain_name(code)}")
+        yield f"{do}{' (' + ', '.join(where) + ')' if where else ''}: {warning['text']}"

@@ -78,3 +78,13 @@ def test_limits_follow_from_how_it_was_judged():
     assert "known to 0.010 of log-loss skill either way" in table
     assert "need not cause it" in table
     assert "no sealed row was scored" in limits_of(BRIEF, verdict(None, "leak", low=None))[0]
+
+
+def test_a_fault_of_the_data_is_named_with_its_count_and_what_mends_it():
+    gaps = {"code": "gaps", "text": "BTC: 12 gaps, 31 bars missing."}
+    odd = {"code": "bar_open", "text": "Decided at the open.", "cell": 3}
+    told = {"code": "series", "text": "Taken for a series."}
+    assert generate_recommendations(BRIEF, [], None, [gaps, odd, told]) == [
+        "Import the missing bars, or take a span without them: BTC: 12 gaps, 31 bars missing.",
+        "Look at bar open (cell 3): Decided at the open.",
+    ]
