@@ -135,7 +135,9 @@ class Brief(BaseModel):
             "price": f"Price of {coins}, {span} ahead",
             "volatility": f"Volatility of {coins} over the next {span}",
         }
-        return named.get(self.target, f"{self.target} from {self.table}")
+        # A frame that was handed in has no table: the default stands there.
+        place = "the rows handed in" if self.table == PRICE_TABLE and not self.coins else self.table
+        return named.get(self.target, f"{self.target} from {place}")
 
 
 def why_not(field: str, answer: str) -> str:

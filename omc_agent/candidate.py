@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,3 +36,17 @@ class Candidate(BaseModel):
     gain: dict[str, Any] | None = Field(None, description="what a search gained over the defaults")
     stopped: str = Field("", max_length=300, description="why a search ended early")
     oof: str | None = Field(None, description="name of the frame of out-of-fold predictions")
+
+
+def with_failed(
+    candidates: Sequence[Mapping[str, Any]], failed: Mapping[str, Mapping[str, Any] | None], metric: str
+) -> list[dict[str, Any]]:
+    """The candidates, at their end those that could not be scored, with the reason as `failed`.
+
+    Examples
+    --------
+    >>> with_failed([], {"a": {"name": "a", "model": "ridge", "why": "Too wide."}, "b": None}, "mae")[0]["failed"]
+    'Too wide.'
+    """
+    lost = [{**each, "metric": metric, "score": None, "failed": each["why"]} for each in failed.values() if each]
+    return [*map(dict, candidates), *lost]

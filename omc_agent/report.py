@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from omc_agent.brief import Brief
+from omc_agent.candidate import with_failed
 from omc_agent.events import (
     Branched,
     Event,
@@ -25,11 +26,11 @@ from omc_agent.events import (
     Warned,
 )
 from omc_agent.naming import model_name
-from omc_agent.panels.verdict import beats_words, beside_table, verdict_terms
+from omc_agent.sections import again_section, described, details_of, result_section, stage_section, versions_of
 from omc_agent.store.records import Row, SessionManager, recorded
-from omc_agent.tools.calibration import reliability_png
-from omc_agent.tools.description import NO_PART
-from omc_agent.tools.numbers_in_prose import check_prose, recorded_numbers
+from omc_agent.tools.advice import generate_recommendations
+from omc_agent.tools.caveats import limits_of
+from omc_agent.tools.numbers_in_prose import check_prose, recorded_counts, recorded_numbers
 from omc_agent.tools.page import render_report
 from omc_agent.tools.reporting import model_card, what_was_tried
 
@@ -61,16 +62,29 @@ class ReportWriter:
         ``await save(name, data)``.
     warn : callable, optional
         ``await warn(event, key)``: told of each sentence that a chat model wrote and that was dropped.
+    recipe : callable, optional
+        ``recipe(state)`` gives seed, versions and fingerprints; see `recipe.recipe_of`.
     """
 
-    def __init__(self, store: SessionManager, run_id: str, branch: str, save: Save, warn: Warn | None = None) -> None:
+    def __init__(
+        self,
+        store: SessionManager,
+        run_id: str,
+        branch: str,
+        save: Save,
+        warn: Warn | None = None,
+        recipe: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    ) -> None:
         self.store, self.run_id, self.branch, self.save, self.warn = store, run_id, branch, save, warn
+        self._recipe_of, self._recipe = recipe, dict[str, Any]()
         self._dropped: list[str] = []
 
     async def write(self, state: Mapping[str, Any]) -> dict[str, str]:
         """Write all files; returns name to what it is."""
         cells = recorded(await asyncio.to_thread(self.store.cells, self.run_id, branch=self.branch))
         brief = Brief.model_validate(state["brief"])
+        if self._recipe_of is not None:
+            self._recipe = dict(await asyncio.to_thread(self._recipe_of, state))
         markdown, html = await asyncio.to_thread(
             render_report,
             brief.title(),
@@ -89,7 +103,7 @@ class ReportWriter:
         if candidates:
             verdict = state.get("verdict") or {}
             about = {"brief": state["brief"], "verdict": verdict, "candidates": candidates, "sealed": state["sealed"]}
-            about["description"] = _details(state)
+            about["description"] = details_of(state)
             await self.save("metrics.json", json.dumps(about, indent=1, sort_keys=True).encode())
             frame = pd.DataFrame(candidates).drop(columns=["folds", "params"])
             await self.save("candidates.csv", frame.to_csv(index=False).encode())
@@ -120,28 +134,22 @@ class ReportWriter:
             features=columns,
             development=_span(sealed, "development_"),
             sealed=_span(sealed, ""),
-            versions={name: version(name) for name in ("omc-agent", "pandas", "scikit-learn", "xgboost")},
+            seed=int(self._recipe.get("seed", 0)),
+            versions=versions_of(self._recipe),
+            details=details_of(state),
         )
 
     def _sections(self, state: Mapping[str, Any], cells: list[Row]) -> list[dict[str, Any]]:
-        texts, candidates = state.get("texts", {}), list(state.get("candidates", {}).values())
+        events = [told.event for told in self.store.story(self.run_id, self.branch)]
+        warned = [event for event in events if isinstance(event, Warned)]
         # Made here from the state, not taken from the child's text of it: only the host's words call a verdict.
-        sections = [_result_section(state), *described(_details(state))]
-        sections.append({"markdown": what_was_tried(state["brief"], candidates)})
-        if span := texts.get("span"):
-            sections.append({"paragraphs": [span]})
-        if state.get("choice"):
-            chosen = f"Chosen before the sealed rows were opened: **{model_name(state['choice']['name'])}**."
-            sections.append({"paragraphs": [chosen]})
-        if isinstance(texts.get("advice"), list) and texts["advice"]:
-            bullets = "\n".join(f"- {line}" for line in texts["advice"])
-            sections.append({"heading": "What to do next", "markdown": bullets})
+        sections = [result_section(state), *_said_of_it(state, warned), *_tried(state)]
+        sections += described(details_of(state))
         if state.get("leaks"):
             lines = "\n".join(f"- {finding['text']}" for finding in state["leaks"].values())
             sections.append({"heading": "Leak test", "markdown": lines})
-        events = [told.event for told in self.store.story(self.run_id, self.branch)]
-        if warned := [event.text for event in events if isinstance(event, Warned)]:
-            bullets = "\n".join(f"- {text}" for text in dict.fromkeys(warned))
+        if warned:
+            bullets = "\n".join(f"- {text}" for text in dict.fromkeys(event.text for event in warned))
             sections.append({"heading": "Faults that were found", "markdown": bullets})
         if decided := people_said(events):
             bullets = "\n".join(f"- {line}" for line in decided)
@@ -149,68 +157,61 @@ class ReportWriter:
         plans = _plans(events)
         if any(isinstance(event, RunStarted) and event.model != "offline" for event in events):
             plans = self._checked(plans, state, cells)
-        sections += [_stage_section(stage, title, cells, plans.get(stage, "")) for stage, title in HEADINGS.items()]
-        sections.append(self._again())
+        sections += [stage_section(stage, title, cells, plans.get(stage, "")) for stage, title in HEADINGS.items()]
+        sections.append(again_section(self.run_id, self._recipe))
         return [section for section in sections if section]
 
     def _checked(self, plans: dict[str, str], state: Mapping[str, Any], cells: list[Row]) -> dict[str, str]:
         """What a chat model wrote, without the sentences whose numbers are in no record."""
         shown = [[cell["code"], [b.get("text/plain", "") for b in cell["result"]["outputs"]]] for cell in cells]
         recorded = [*recorded_numbers(dict(state)), *recorded_numbers(shown)]
+        counts = [*recorded_counts(dict(state)), *recorded_counts([cell["code"] for cell in cells])]
         checked = {}
         for stage, text in plans.items():
-            checked[stage], dropped = check_prose(text, recorded)
+            checked[stage], dropped = check_prose(text, recorded, counts)
             self._dropped += dropped if stage in HEADINGS else []
         return checked
 
-    def _again(self) -> dict[str, Any]:
-        """How to make it again, and to check it."""
-        run_id = self.run_id
-        lines = [f"`%agent export {run_id} run.ipynb` writes the cells as a notebook."]
-        lines.append(f"`%agent verify {run_id}` replays them and compares fingerprints and scores.")
-        names = ("omc-agent", "pandas", "scikit-learn", "xgboost")
-        lines.append(f"Versions: {', '.join(f'{name} {version(name)}' for name in names)}.")
-        return {"heading": "How to reproduce", "bullets": lines}
+
+def _minute(time: str) -> str:
+    return time[:16].replace("T", " ")
+
+
+def _said_of_it(state: Mapping[str, Any], warned: Iterable[Warned]) -> list[dict[str, Any]]:
+    """What to do next, and what the result does not show."""
+    brief, verdict, details = state["brief"], state.get("verdict") or None, details_of(state)
+    warnings = [
+        {"code": w.code, "text": w.text, "column": w.column, "cell": w.cell, "line": w.line_no} for w in warned
+    ]
+    leaks = list(state.get("leaks", {}).values())
+    advice = generate_recommendations(brief, _all_candidates(state), verdict, [*leaks, *warnings], details)
+    scored = _span(state["sealed"], "") if verdict and state.get("sealed") else ""
+    limits = limits_of(brief, verdict, scored=scored)
+    return [
+        {"heading": "What to do next", "bullets": list(dict.fromkeys(advice))},
+        {"heading": "What this does not show", "bullets": limits},
+    ]
+
+
+def _all_candidates(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    metric = str(state["brief"].get("metric"))
+    return with_failed(list(state.get("candidates", {}).values()), state.get("failed") or {}, metric)
+
+
+def _tried(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    sections: list[dict[str, Any]] = [{"markdown": what_was_tried(state["brief"], _all_candidates(state))}]
+    if span := state.get("texts", {}).get("span"):
+        sections.append({"paragraphs": [span]})
+    if state.get("choice"):
+        chosen = f"Chosen before the sealed rows were opened: **{model_name(state['choice']['name'])}**."
+        sections.append({"paragraphs": [chosen]})
+    return sections
 
 
 def _span(sealed: Mapping[str, Any], prefix: str) -> str:
     rows = sealed.get(f"{prefix}rows" if prefix else "rows")
     start, end = str(sealed.get(f"{prefix}start") or ""), str(sealed.get(f"{prefix}end") or "")
-    return f"{rows:,} rows" + (f", {start[:16]} to {end[:16]} UTC" if start else "")
-
-
-def _result_section(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The verdict in the host's words, then what it rests on."""
-    said, verdict = state.get("texts", {}).get("verdict"), state.get("verdict")
-    if not said or not verdict:
-        return {"heading": "Result", "paragraphs": ["Nothing was predicted, so there is no verdict."]}
-    paragraphs = [said["sentence"], beats_words(verdict)]
-    return {
-        "heading": said["headline"],
-        "paragraphs": [text for text in paragraphs if text],
-        "bullets": [term[:1].upper() + term[1:] for term in verdict_terms(verdict)],
-    }
-
-
-def _details(state: Mapping[str, Any]) -> dict[str, Any]:
-    return dict((state.get("texts", {}).get("verdict") or {}).get("details") or {})
-
-
-def described(details: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Sections of what describes a verdict: rules and simple models, months, coins, reliability."""
-    if not details:
-        return []
-    sections: list[dict[str, Any]] = [{"heading": "Rules and simple models", "table": beside_table(dict(details))}]
-    for key, heading in (("months", "By month"), ("coins", "By coin")):
-        if parts := details.get(key):
-            rows = [{key[:-1]: part["part"], **{k: v for k, v in part.items() if k != "part"}} for part in parts]
-            named = [{name.replace("_", " "): value for name, value in row.items()} for row in rows]
-            sections.append({"heading": heading, "paragraphs": [NO_PART], "table": named})
-    if table := (details.get("calibration") or {}).get("table"):
-        alt = "Predicted probability against the share of rows that were 1, on the sealed rows"
-        picture = {"png_base64": [reliability_png(table)], "alt": [alt]}
-        sections.append({"heading": "Reliability", "table": table, **picture})
-    return sections
+    return f"{rows:,} rows" + (f", {_minute(start)} to {_minute(end)} UTC" if start else "")
 
 
 def people_said(events: Iterable[Event]) -> list[str]:
@@ -246,20 +247,6 @@ def _plans(events: Iterable[Event]) -> dict[str, str]:
         if isinstance(event, Reason):
             plans.setdefault(event.stage, event.text)
     return plans
-
-
-def _stage_section(stage: str, title: str, cells: list[Row], plan: str) -> dict[str, Any]:
-    # A cell that ran again in a later round is shown once, as it came out last.
-    mine = list({cell["code"]: cell for cell in cells if cell["stage"] == stage}.values())
-    if not mine:
-        return {}
-    bundles = [bundle for cell in mine for bundle in cell["result"]["outputs"]]
-    pictures = [bundle["image/png"] for bundle in bundles if "image/png" in bundle]
-    shown = [bundle["text/plain"] for bundle in bundles if "image/png" not in bundle and bundle.get("text/plain")]
-    names = [f"{title}, figure {number}" for number in range(1, len(pictures) + 1)]
-    code = "\n".join(cell["code"] for cell in mine)
-    text = {"paragraphs": [plan] if plan else [], "code": code, "output": "\n\n".join(shown)}
-    return {"heading": title, **text, "png_base64": pictures, "alt": names}
 
 
 def _pictures(cells: list[Row]) -> list[tuple[str, bytes]]:

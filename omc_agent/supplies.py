@@ -14,6 +14,7 @@ from omc_agent.graph.gates import make_ask
 from omc_agent.ledger import Ledger
 from omc_agent.market import Market
 from omc_agent.purse import Purse, grants
+from omc_agent.recipe import recipe_of
 from omc_agent.recorder import Recorder
 from omc_agent.report import ReportWriter
 from omc_agent.sandbox import tiers
@@ -130,8 +131,20 @@ class Supplies:
 
     async def _write_report(self, state: Mapping[str, Any]) -> dict[str, str]:
         await self.ledger.flush()
-        writer = ReportWriter(self.store, self.ledger.run_id, self.ledger.branch, self._save_artifact, self.emit)
+        run_id, branch = self.ledger.run_id, self.ledger.branch
+        writer = ReportWriter(self.store, run_id, branch, self._save_artifact, self.emit, self._recipe)
         return await writer.write(state)
+
+    def _recipe(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Seed, versions and fingerprints; a fault in them must not cost the run its report."""
+        told = [each.event for each in self.store.story(self.ledger.run_id, self.ledger.branch)]
+        cells = self.store.cells(self.ledger.run_id, branch=self.ledger.branch)
+        source, trust = self.settings.source(self.frames), self.settings.trust()
+        earlier = self.row["summary"].get("recipe")
+        try:
+            return recipe_of(state, cells, told, self.workspace, source, trust, earlier)
+        except (OSError, ValueError, TypeError):
+            return {"seed": trust.seed}
 
     async def _save_artifact(self, name: str, data: bytes) -> ArtifactSaved:
         run_id, branch = self.ledger.run_id, self.ledger.branch

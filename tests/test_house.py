@@ -21,7 +21,7 @@ FLOOR = {
     "agents": 3, "graph": 4,
     "session": 5, "engine": 5, "recorder": 5, "vault": 5, "ledger": 5, "report": 5, "result": 5, "market": 5,
     "waiting": 5, "watching": 5, "branching": 5, "turning": 5, "follower": 5, "handle": 5, "purse": 5, "deciding": 5,
-    "steering": 5, "remaking": 5, "supplies": 5, "orchestrator": 5, "endings": 5,
+    "steering": 5, "remaking": 5, "supplies": 5, "orchestrator": 5, "endings": 5, "sections": 5,
     "policy": 1, "accepting": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
     "recipe": 5, "exporting": 5, "verifying": 5, "comparing": 5, "predicting": 5, "notebook": 5,
     "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "terminal": 6, "__init__": 6,

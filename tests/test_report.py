@@ -80,7 +80,7 @@ async def test_the_verdict_is_the_hosts_and_is_said_once_before_all_else():
     assert "Edge found" not in page.replace("No edge found", "")
     assert "Beats constant. Does not beat last." in page
     assert "<li>Holdout opened once</li>" in page
-    assert page.index("No edge found") < page.index("The question") < page.index("What to do next")
+    assert page.index("No edge found") < page.index("What to do next") < page.index("The question")
 
 
 async def test_the_goal_stands_as_it_was_asked_and_is_escaped():
@@ -188,7 +188,7 @@ async def test_what_describes_the_verdict_stands_below_it_and_in_the_figures():
     for text in ("Rules and simple models", "+0.010 (−0.020 to +0.040)", "within noise", "2024-08", "These 90 days."):
         assert text in page, text
     assert "By coin" not in page
-    assert "no part of it called the verdict" in page
+    assert "none of them called the verdict" in page
     assert "Predicted probability against" in page
     assert "12 bars are missing." in page
     assert "%agent verify r1" in page
@@ -217,3 +217,45 @@ async def test_a_chat_models_sentence_with_a_number_that_nobody_recorded_is_left
     assert "The best AUC is 0.55." in files["report.html"]
     assert ("Nothing beats 0.987" in files["report.html"]) is stays
     assert [event.code for event in told] == ([] if stays else ["unmatched_number"])
+
+
+RECIPE = {"seed": 7, "versions": {"python": "3.11", "pandas": "2.9"},
+          "data": {"rows": 50, "all": "a" * 64, "sealed": "b" * 64}}  # fmt: skip
+
+
+async def test_the_report_and_the_card_say_how_to_make_it_again():
+    files = {}
+
+    async def save(name, data):
+        files[name] = data
+
+    store = SimpleNamespace(cells=lambda run, branch: CELLS, story=lambda run, branch: [])
+    await ReportWriter(store, "r1", "r1", save, recipe=lambda state: RECIPE).write(STATE)
+    report, card = files["report.md"].decode(), files["model_card.md"].decode()
+    for text in ("Seed: 7.", "50 rows, fingerprint `aaaaaaaaaaaaaaaa`; sealed rows `bbbbbbbbbbbbbbbb`", "pandas 2.9",
+                 "`%agent export r1 run.ipynb`", "`%agent verify r1`"):  # fmt: skip
+        assert text in report, text
+    assert "| seed | 7 |" in card
+    assert "python 3.11, pandas 2.9" in card
+
+
+async def test_what_failed_and_what_tuning_gained_have_lines_of_their_own():
+    gain = {"real": False, "text": "No gain: the one other setting did not beat the defaults."}
+    tuned = {**candidate("random_forest", 0.55), "name": "random_forest_tuned", "gain": gain, "trials": 2}
+    lost = {"name": "xgboost", "model": "xgboost", "params": {}, "why": "Out of memory.", "cell": 7}
+    state = {**STATE, "candidates": {**STATE["candidates"], "random_forest_tuned": tuned},
+             "failed": {"xgboost": lost, "again": None}}  # fmt: skip
+    page = (await written(state))["report.md"]
+    tried = page[page.index("## What was tried") :]
+    assert "- random forest, tuned against untuned: No gain: the one other setting" in tried
+    assert "- XGBoost could not be scored (cell 7): Out of memory." in tried
+    assert "2 models and 1 naive rule" in tried
+    assert "| XGBoost |  |  |" in tried
+
+
+async def test_what_the_result_does_not_show_is_in_the_report_and_what_a_child_advised_is_not():
+    page = (await written({**STATE, "texts": {**STATE["texts"], "advice": ["Buy at once."]}}))["report.md"]
+    limits = page[page.index("## What this does not show") : page.index("## The question")]
+    assert "- No edge was shown (+0.010, -0.020 to +0.040)" in limits
+    assert "Buy at once" not in page
+    assert "fell to 0.510 on the sealed rows" in page[: page.index("## What this does not show")]

@@ -15,6 +15,7 @@ from omc_agent.agents.base import BaseAgent
 from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.toolbox import CellTool, Code
+from omc_agent.candidate import with_failed
 
 
 class _Why(BaseModel):
@@ -45,7 +46,7 @@ then write_report. The verdict is given; say what it says and no more."""
         parts = (
             ("generate_summary", "summary", ("brief", "candidates", "verdict")),
             ("create_comparison_report", "comparison", ("candidates",)),
-            ("generate_recommendations", "advice", ("brief", "candidates", "verdict", "warnings")),
+            ("generate_recommendations", "advice", ("brief", "candidates", "verdict", "warnings", "details")),
         )
         built = [
             CellTool(name, "look", (into,), fixed=_names(*given), absorb=_absorb_text, hidden=given).build()
@@ -65,10 +66,12 @@ then write_report. The verdict is given; say what it says and no more."""
         return {**await super().facts(state, context), "candidates": names, "verdict": state.get("verdict", {})}
 
     def values(self, state: StageState) -> dict[str, Any]:
-        """`brief`, `candidates`, `verdict` and `warnings`."""
+        """`brief`, `candidates` with those that failed, `verdict`, `warnings`, and `details` of the verdict."""
+        brief, failed = state.get("brief", {}), state.get("failed") or {}
         return {
-            "brief": state.get("brief", {}),
-            "candidates": list(state.get("candidates", {}).values()),
+            "brief": brief,
+            "candidates": with_failed(list(state.get("candidates", {}).values()), failed, str(brief.get("metric"))),
+            "details": (state.get("texts", {}).get("verdict") or {}).get("details") or {},
             "verdict": state.get("verdict") or None,
             "warnings": list(state.get("leaks", {}).values()),
         }

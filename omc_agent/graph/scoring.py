@@ -38,7 +38,7 @@ from omc_agent.tools.table_features import prepare_table
 from omc_agent.tools.targets import fit_median_volatility, make_target
 from omc_agent.tools.tuning import trial_frames
 from omc_agent.tools.verdict import Verdict, call_verdict
-from omc_agent.tools.verdict_words import explain
+from omc_agent.tools.verdict_words import explain, say_more
 
 LINEAR = frozenset({"logistic_regression", "linear", "ridge", "lasso"})
 # A linear model and small trees, with their defaults: what complexity has to pay for. Linear first.
@@ -100,6 +100,8 @@ async def scoring(state: AgentState, runtime: Runtime[RunContext]) -> dict[str, 
         verdict = await _verdict(case, scored)
         details = _describe(case, scored, verdict)
         headline, sentence = explain(verdict, brief.model_dump(), details)
+        if details:
+            details["more"] = say_more(verdict, details)
         values = verdict.model_dump()
         said: dict[str, Any] = {"headline": headline, "sentence": sentence, "details": details}
         await visit.tell(VerdictCalled(stage=visit.stage, verdict=values, **said))

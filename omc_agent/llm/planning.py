@@ -82,7 +82,7 @@ def plan_steps(brief: Brief, market: dict[str, Any], work: dict[str, Any]) -> li
             PlanStep(
                 stage="hyperparameter_tuning",
                 title="Tuning",
-                detail=f"One search of {trials} trials on the same folds.",
+                detail=f"One search of {trials} trial{'s' * (trials != 1)} on the same folds.",
                 fits=trials * folds,
             ),
             PlanStep(stage="selection", title="Choice", detail="The simplest candidate within noise of the best."),

@@ -96,7 +96,7 @@ class VerdictCard:
         called = self.story.verdict
         if called is None:
             return emptied("The verdict is called again.").text
-        return verdict_text(called.verdict, called.headline, called.sentence)
+        return verdict_text(called.verdict, called.headline, called.sentence, called.details)
 
 
 class ReportCard:

@@ -148,11 +148,15 @@ def signed(value: Any) -> str:
 
     Examples
     --------
-    >>> signed(0.005), signed(-0.0131)
-    ('+0.005', '−0.013')
+    >>> signed(0.005), signed(-0.0131), signed(-0.0003)
+    ('+0.005', '−0.013', '−0.0003')
     """
     found = number(value)
-    return NOT_KNOWN if found is None else _minus(f"{found:+,.3f}" if abs(found) < 100 else f"{found:+,.0f}")
+    if found is None:
+        return NOT_KNOWN
+    if 0.00005 <= abs(found) < 0.0005:  # it is not zero, so it does not look like it
+        return _minus(f"{found:+.4f}")
+    return _minus(f"{found:+,.3f}" if abs(found) < 100 else f"{found:+,.0f}")
 
 
 def moment(text: Any) -> datetime | None:

@@ -179,7 +179,7 @@ class PlainPanel:
         self._say_verdict()
 
     def _on_verdict_called(self, event: Any) -> None:
-        self._verdict = verdict_text(event.verdict, event.headline, event.sentence)
+        self._verdict = verdict_text(event.verdict, event.headline, event.sentence, event.details)
 
     def _on_run_finished(self, event: Any) -> None:
         self._say_verdict()

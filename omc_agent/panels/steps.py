@@ -153,11 +153,10 @@ def _trouble(event: CellFinished) -> Piece:
 
 def sealed(event: HoldoutSealed) -> Piece:
     """What was set aside, and what is left to work with."""
-    text = (
-        f"Set aside until scoring: {phrases.count(event.rows, 'bar')}, {phrases.span(event.start, event.end)}. "
-        f"To work with: {phrases.count(event.development_rows, 'bar')}, "
-        f"{phrases.span(event.development_start, event.development_end)}."
-    )
+    aside, work = phrases.span(event.start, event.end), phrases.span(event.development_start, event.development_end)
+    noun = "bar" if aside else "row"  # a table that is no series has no span
+    parts = [phrases.count(event.rows, noun), aside], [phrases.count(event.development_rows, noun), work]
+    text = "Set aside until scoring: {}. To work with: {}.".format(*(", ".join(filter(None, part)) for part in parts))
     return Piece(f'<p class="omc-step">{esc(text)}</p>', plain(text))
 
 

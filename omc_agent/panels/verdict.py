@@ -23,6 +23,11 @@ def verdict_html(verdict: Verdict, headline: str, sentence: str, details: dict[s
         The words in which the host said it.
     details : dict, optional
         What describes it; shown folded.
+
+    Returns
+    -------
+    str
+        HTML: words and scale first; the rules and models, and what else the sealed rows show, folded below.
     """
     words = f"<h4>{esc(headline, 400)}</h4><p>{esc(sentence)}</p>"
     beats = beats_words(verdict)
@@ -31,11 +36,11 @@ def verdict_html(verdict: Verdict, headline: str, sentence: str, details: dict[s
     terms = verdict_terms(verdict)
     side = picture + (f'<p class="omc-dim omc-small">{esc(" · ".join(terms))}</p>' if terms else "")
     halves = f'<div class="omc-halves"><div>{words}</div>{f"<div>{side}</div>" if side else ""}</div>'
-    return halves + _beside_html(details or {})
+    return halves + _beside_html(details or {}) + _more_html(details or {})
 
 
-def verdict_text(verdict: Verdict, headline: str, sentence: str) -> str:
-    """The same as text."""
+def verdict_text(verdict: Verdict, headline: str, sentence: str, details: dict[str, Any] | None = None) -> str:
+    """The same as text; what else the sealed rows show comes last, one thought a line."""
     numbers = ""
     if phrases.number(verdict.get("score")) is not None:
         numbers = f"{_point(verdict)}; {_reference(verdict)}"
@@ -43,26 +48,32 @@ def verdict_text(verdict: Verdict, headline: str, sentence: str) -> str:
             low, high = phrases.signed(verdict["low"]), phrases.signed(verdict["high"])
             numbers += f"; difference {low} to {high}"
     lines = [sentence, numbers, beats_words(verdict), " · ".join(verdict_terms(verdict))]
+    lines += [f"- {line}" for line in (details or {}).get("more") or []]
     return plain("\n".join([headline, indent("\n".join(line for line in lines if line))]))
 
 
 def beside_table(details: dict[str, Any]) -> list[dict[str, str]]:
     """Every naive rule and simple model: its sealed score, the difference to it, and whether it is beaten."""
-    rows = []
-    for row in details.get("beside") or []:
-        known = row.get("difference") is not None
-        beaten = "yes" if row.get("beyond_noise") else "within noise" if row.get("beaten") else "no"
-        interval = f" ({phrases.signed(row['low'])} to {phrases.signed(row['high'])})" if known else ""
-        rows.append(
-            {
-                "name": phrases.plain_name(row["name"]),
-                "kind": "naive rule" if row["kind"] == "naive" else "simple model",
-                "score": phrases.score(row["score"]) if row.get("score") is not None else "",
-                "difference": f"{phrases.signed(row['difference'])}{interval}" if known else "",
-                "beaten": beaten,
-            }
-        )
-    return rows
+    return [_beside_row(row, _is_choice(row, details)) for row in details.get("beside") or []]
+
+
+def _beside_row(row: dict[str, Any], itself: bool) -> dict[str, str]:
+    known = row.get("difference") is not None and not itself
+    beaten = "yes" if row.get("beyond_noise") else "within noise" if row.get("beaten") else "no"
+    interval = f" ({phrases.signed(row['low'])} to {phrases.signed(row['high'])})" if known else ""
+    return {
+        "name": phrases.model_name(row["name"]),
+        "kind": "naive rule" if row["kind"] == "naive" else "simple model",
+        "score": phrases.score(row["score"]) if row.get("score") is not None else "",
+        "gain over it": f"{phrases.signed(row['difference'])}{interval}" if known else "",
+        "beaten": "the choice itself" if itself else beaten,
+    }
+
+
+def _is_choice(row: dict[str, Any], details: dict[str, Any]) -> bool:
+    """A simple model that says of every row what the choice says: it is the choice, and no rival of it."""
+    same = all(phrases.number(row.get(key)) == 0 for key in ("difference", "low", "high"))
+    return row["kind"] == "simple" and same and row["name"] != details.get("simple")
 
 
 def _beside_html(details: dict[str, Any]) -> str:
@@ -72,6 +83,11 @@ def _beside_html(details: dict[str, Any]) -> str:
     head = "".join(f"<th>{esc(name)}</th>" for name in rows[0])
     body = "".join("<tr>" + "".join(f"<td>{esc(cell)}</td>" for cell in row.values()) + "</tr>" for row in rows)
     return folded("Every rule and simple model", f"<table><tr>{head}</tr>{body}</table>")
+
+
+def _more_html(details: dict[str, Any]) -> str:
+    lines = [f"<li>{esc(line)}</li>" for line in details.get("more") or []]
+    return folded("What else the sealed rows show", f"<ul>{''.join(lines)}</ul>") if lines else ""
 
 
 def beats_words(verdict: Verdict) -> str:

@@ -64,7 +64,7 @@ def by_part(rows: pd.DataFrame, other: pd.Series[Any], parts: pd.Series[Any], ta
     parts : Series (n,)
         Which part a row is in.
     task : str
-        ``classification`` or ``regression``.
+        ``classification``, ``multiclass`` or ``regression``.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def by_part(rows: pd.DataFrame, other: pd.Series[Any], parts: pd.Series[Any], ta
         scores: tuple[float, float, float] = (math.nan,) * 3
         if len(here) >= _LEAST_ROWS:
             difference = compare(here, here["prediction"], other[here.index], task).score
-            base = 0.0 if task == "regression" else _score(here, other[here.index], other[here.index], task)
+            base = 0.0 if task != "classification" else _score(here, other[here.index], other[here.index], task)
             scores = (base + difference, base, difference)
         names = ("score", "reference_score", "difference")
         found.append(row | {name: _number(value) for name, value in zip(names, scores, strict=True)})
@@ -124,7 +124,7 @@ def _beside(
 
 def _score(rows: pd.DataFrame, other: pd.Series[Any], reference: pd.Series[Any], task: str) -> float:
     """The ROC-AUC of what is said, or its skill over the reference."""
-    if task == "regression":
+    if task != "classification":
         return compare(rows, other, reference, task).score
     return score_rows("roc_auc", rows["target"], other).score
 

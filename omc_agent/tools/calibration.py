@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from omc_agent.tools.class_metrics import class_columns
 from omc_agent.tools.plots import DPI, INK, colour
 from omc_agent.tools.rule import brier
 
 _BINS = 10
+# Fewer rows in a group show noise, not reliability.
+_ROWS_A_BIN = 20
 
 
 def calibrate(target: pd.Series[Any], probability: pd.Series[Any], base: float, bins: int = _BINS) -> dict[str, Any]:
@@ -28,7 +31,7 @@ def calibrate(target: pd.Series[Any], probability: pd.Series[Any], base: float, 
     base : float
         Base rate of the development rows, whose Brier score is the one to be below.
     bins : int
-        Groups of equal count in the table.
+        Groups of equal count in the table, at most; each has twenty rows where there are as many.
 
     Returns
     -------
@@ -53,6 +56,7 @@ def calibrate(target: pd.Series[Any], probability: pd.Series[Any], base: float, 
     score = brier(y, p)
     if not len(y) or np.isnan(score):
         return {}
+    bins = max(1, min(bins, len(p) // _ROWS_A_BIN))
     # Equal probabilities stay together, or the order of rows would decide.
     group = pd.qcut(p, bins, labels=False, duplicates="drop") if p.nunique() > 1 else pd.Series(0, index=p.index)
     parts = [(p[group == g], y[group == g]) for g in sorted(group.unique())]
@@ -61,8 +65,45 @@ def calibrate(target: pd.Series[Any], probability: pd.Series[Any], base: float, 
     return {"brier": score, "base_brier": brier(y, pd.Series(base, index=y.index)), "error": error, "table": table}
 
 
-def reliability_png(table: Sequence[Mapping[str, Any]]) -> str:
-    """The reliability plot as PNG in base64; "" for no table.
+def calibrate_named(sealed: pd.DataFrame, development: pd.DataFrame) -> dict[str, Any]:
+    """As `calibrate`, of more than two classes: how often the class that is named, the likeliest, is the right one.
+
+    Parameters
+    ----------
+    sealed, development : DataFrame (rows, ...)
+        `target` (codes) and the probabilities ``p_0, p_1, p_2, ...``; rows with a NaN in them do not count.
+
+    Returns
+    -------
+    dict
+        As `calibrate`, with ``named`` True; the base is the share of right names among the development rows. Empty
+        for two classes, or a value.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"target": [0.0, 1.0] * 20, "p_0": 0.5, "p_1": 0.3, "p_2": 0.2})
+    >>> found = calibrate_named(rows, rows)
+    >>> found["table"], found["named"]
+    ([{'predicted': 0.5, 'seen': 0.5, 'rows': 40}], True)
+    """
+    if not class_columns(sealed) or class_columns(sealed) != class_columns(development):
+        return {}
+    right, sure = _named(sealed)
+    found = calibrate(right, sure, float(_named(development)[0].mean()))
+    return found | {"named": True} if found else {}
+
+
+def _named(rows: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """Whether the likeliest class occurred, and the probability that it was given."""
+    columns = class_columns(rows)
+    rows = rows[rows["target"].notna() & rows[columns].notna().all(axis=1)]
+    said = rows[columns].to_numpy(float)
+    right = (said.argmax(axis=1) == rows["target"].to_numpy(float)).astype(float)
+    return pd.Series(right, index=rows.index), pd.Series(said.max(axis=1), index=rows.index)
+
+
+def reliability_png(table: Sequence[Mapping[str, Any]], named: bool = False) -> str:
+    """The reliability plot as PNG in base64; "" for no table. `named`: of the class that is named.
 
     Made without pyplot and without changing any setting, for it is drawn in the person's own kernel.
 
@@ -82,11 +123,11 @@ def reliability_png(table: Sequence[Mapping[str, Any]]) -> str:
     edge = max(0.02, 0.08 * (high - low))
     ends = [max(0.0, low - edge), min(1.0, high + edge)]
     axes.plot(ends, ends, linestyle="--", color=colour(3), label="perfect")
-    axes.plot(said, seen, marker="o", color=colour(0), label="model, tenths of the sealed rows")
+    axes.plot(said, seen, marker="o", color=colour(0), label="model, groups of equal count")
     axes.set(xlim=ends, ylim=ends)
     axes.set_title("Reliability on the sealed rows", loc="left", fontsize=11, fontweight="bold", color=INK)
     axes.set_xlabel("predicted probability", color=INK)
-    axes.set_ylabel("share that was 1", color=INK)
+    axes.set_ylabel("share that was right" if named else "share that was 1", color=INK)
     axes.tick_params(colors=INK)
     axes.grid(color=INK, alpha=0.22, linewidth=0.7)
     for side in axes.spines.values():

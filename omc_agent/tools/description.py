@@ -9,14 +9,14 @@ import pandas as pd
 
 from omc_agent.naming import metric_name, model_name
 from omc_agent.tools.breakdown import by_part, compare_all, months
-from omc_agent.tools.calibration import calibrate
+from omc_agent.tools.calibration import calibrate, calibrate_named
 from omc_agent.tools.conditions import refusal, span_of
 from omc_agent.tools.costs import back_of_envelope, cost_sentence
 from omc_agent.tools.regime import regime_break
 from omc_agent.tools.rule import DecisionRule, as_likelihood, naive_predictions
 
 SIMPLE_PREFIX = "simple_"
-NO_PART = "By month and by coin is description: no part of it called the verdict."
+NO_PART = "The parts below are description: none of them called the verdict."
 
 
 def describe_sealed(
@@ -68,6 +68,7 @@ def describe_sealed(
     >>> [row["name"] for row in describe_sealed(rows, rows, rule, target="sold")["beside"]]
     ['constant']
     """
+    named = calibrate_named(sealed, development)
     sealed, development = as_likelihood(sealed), as_likelihood(development)
     rows = sealed[sealed["target"].notna() & sealed["prediction"].notna()]
     said = naive_predictions(rows, rule.task, rule.base, span_of(rule))
@@ -88,7 +89,7 @@ def describe_sealed(
     found["months"] = by_part(rows, reference, months(rows), rule.task) if timed else []
     found["coins"] = by_part(rows, reference, rows["coin"], rule.task) if "coin" in rows.columns else []
     base = rule.base if rule.metric == "roc_auc" and isinstance(rule.base, float) else None
-    found["calibration"] = calibrate(rows["target"], rows["prediction"], base) if base is not None else {}
+    found["calibration"] = calibrate(rows["target"], rows["prediction"], base) if base is not None else named
     found["costs"] = {}
     if timed and rule.horizon:
         found["costs"] = back_of_envelope(
@@ -117,6 +118,7 @@ def simple_sentence(found: Mapping[str, Any], metric: str) -> str:
         return ""
     gain = f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
     unit = "" if metric == "roc_auc" else f" {metric_name(metric)}"
+    gain += {"mae_skill": " of its error", "log_loss_skill": " of its log loss"}.get(metric, "")
     first = f"A plain {model_name(row['name'])} scores {row['score']:.3f}{unit}"
     if row["low"] > 0:
         return f"{first}; the gain of {gain} over it is more than noise, so complexity pays here."
@@ -133,9 +135,10 @@ def _sentences(found: Mapping[str, Any], rule: DecisionRule) -> list[str]:
     ]
     if measured := found["calibration"]:
         side = "better" if measured["brier"] < measured["base_brier"] else "not better"
+        of = " of the class that it names" if measured.get("named") else ""
         said.append(
-            f"Its probabilities miss by {measured['error']:.3f} in the mean (expected calibration error); the Brier "
-            f"score is {measured['brier']:.4f}, {side} than the base rate's {measured['base_brier']:.4f}."
+            f"Its probabilities{of} miss by {measured['error']:.3f} in the mean (expected calibration error); the "
+            f"Brier score is {measured['brier']:.4f}, {side} than the base rate's {measured['base_brier']:.4f}."
         )
     return said
 

@@ -196,6 +196,7 @@ def recommend(candidates: Sequence[Candidate]) -> dict[str, Any]:
         "name": str(chosen["name"]),
         "why": why
         + "".join(f" {each['gain']['text']}" for each in idle)
+        + _against_yardsticks(candidates, chosen, metric)
         + _against_baselines(candidates, chosen, metric),
         "within_noise": len(near) > 1,
     }
@@ -259,6 +260,21 @@ def _against_baselines(candidates: Sequence[Candidate], chosen: pd.Series[Any], 
     if sign * (float(chosen["score"]) - float(best["score"])) > 0:
         return f" It is ahead of {said}."
     return f" It is not ahead of {said}, so do not expect an edge."
+
+
+def _against_yardsticks(candidates: Sequence[Candidate], chosen: pd.Series[Any], metric: str) -> str:
+    """A model that nobody named is not taken by itself, but a person has to know when it scored higher."""
+    sign = 1.0 if HIGHER_IS_BETTER[metric] else -1.0
+    scored = [each for each in candidates if each.get("yardstick") and not math.isnan(_float(each.get("score")))]
+    ahead = [each for each in scored if sign * (float(each["score"]) - float(chosen["score"])) > 0]
+    if not ahead or chosen["name"] in [each["name"] for each in scored]:
+        return ""
+    best = max(ahead, key=lambda each: sign * float(each["score"]))
+    name = model_name(best["name"])
+    return (
+        f" The simple model {name}, which was not asked for, scored {'higher' if sign > 0 else 'a smaller error'} "
+        f"({best['score']:.4g}): name it in the goal, or take it at the choice."
+    )
 
 
 def _float(value: Any) -> float:

@@ -75,7 +75,9 @@ def no_gain(trials: int) -> dict[str, Any]:
     'No gain: none of 7 other settings beat the defaults, so the untuned model is kept.'
     """
     text = f"No gain: none of {trials - 1} other settings beat the defaults, so the untuned model is kept."
-    if trials == 1:
+    if trials == 2:
+        text = "No gain: the one other setting did not beat the defaults, so the untuned model is kept."
+    elif trials == 1:
         text = "Only the defaults were tried."
     return {"score": 0.0, "low": 0.0, "high": 0.0, "alpha": 0.025, "real": False, "text": text}
 

@@ -23,6 +23,7 @@ margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2rem}h3{font-size:1rem}
 .subtitle,footer{color:var(--dim)}.headline{font-size:1.15rem;font-weight:600}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
+th{white-space:nowrap}
 th,td{text-align:left;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 summary{color:var(--dim);cursor:pointer;font-size:.9rem}
 td:not(:last-child){white-space:nowrap}

@@ -52,7 +52,7 @@ def regime_break(
     """
     if "timestamp" not in sealed.columns or "timestamp" not in development.columns:
         return ""
-    base = 0.0 if rule.task == "regression" else 0.5
+    base = 0.5 if rule.task == "classification" else 0.0
     before, after = (
         _level(rows, other, rule, seed) for rows, other in zip((development, sealed), references, strict=True)
     )

@@ -8,8 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from omc_agent.brief import PRICE_TABLE, PRICE_TARGETS
 from omc_agent.naming import metric_name, model_name, plain_name
-from omc_agent.tools.evaluation import compare_models, recommend
+from omc_agent.tools.advice import generate_recommendations
+from omc_agent.tools.caveats import limits_of
+from omc_agent.tools.evaluation import compare_models
 from omc_agent.tools.metrics import HIGHER_IS_BETTER
 from omc_agent.tools.page import markdown_table, render_report
 from omc_agent.tools.verdict_words import explain
@@ -86,8 +89,10 @@ def what_was_tried(brief: Fields, candidates: Sequence[Fields]) -> str:
     if notes := _notes(brief):
         parts.append("\n".join(f"- {note}" for note in notes))
     if candidates:
-        parts += ["## Candidates", _candidates_line(candidates)]
+        parts += ["## What was tried", _candidates_line(candidates)]
         parts.append(markdown_table(_for_readers(candidates)))
+        if apart := _apart(candidates):
+            parts.append("\n".join(f"- {line}" for line in apart))
     return "\n\n".join(parts)
 
 
@@ -128,59 +133,16 @@ def create_comparison_report(candidates: Sequence[Fields]) -> pd.DataFrame:
             "name": table["name"],
             "model": table["model"],
             metric: table["score"],
-            "interval": [f"{low:.4g} to {high:.4g}" for low, high in zip(table["low"], table["high"], strict=True)],
+            "interval": [
+                "" if pd.isna(low) or pd.isna(high) else f"{low:.4g} to {high:.4g}"
+                for low, high in zip(table["low"], table["high"], strict=True)
+            ],
             "ahead": sign * (table["score"] - best),
             "close": table["within_noise_of_best"],
             "baseline": table["baseline"],
             "params": table["params"],
         }
     )
-
-
-def generate_recommendations(
-    brief: Fields, candidates: Sequence[Fields], verdict: Fields | None, warnings: Sequence[Fields] = ()
-) -> list[str]:
-    """What to do next, most important first.
-
-    Parameters
-    ----------
-    brief : dict
-        Fields of `omc_agent.brief.Brief`.
-    candidates : list of dict
-        What `cross_validate_model` returned first, for each.
-    verdict : dict or None
-        Fields of `verdict.Verdict`.
-    warnings : list of dict
-        ``code, text, column, cell, line`` each.
-
-    Returns
-    -------
-    list of str
-        Plain sentences; never empty.
-
-    Examples
-    --------
-    >>> generate_recommendations({"task": "analysis"}, [], None)
-    ['Name a target, such as the direction over the next hour, to have a prediction judged.']
-    """
-    said = _from_verdict(verdict) if verdict else []
-    if not verdict and brief.get("task") == "analysis":
-        said.append("Name a target, such as the direction over the next hour, to have a prediction judged.")
-    models = [each for each in candidates if not each.get("baseline")]
-    if models:
-        choice = recommend(candidates)
-        said.append(f"Of the models {model_name(choice['name'])} is recommended: {choice['why']}")
-        if verdict and verdict.get("beats", {}).get("simple_model") is False:
-            said.append("On the sealed rows the simple model scores as well: prefer it, it is easier to keep alive.")
-    for warning in warnings:
-        where = [f"{key} {warning[key]}" for key in ("column", "cell", "line") if warning.get(key) is not None]
-        said.append(
-            f"Look at the warning {warning['code']}{' (' + ', '.join(where) + ')' if where else ''}: "
-            f"{warning['text']}"
-        )
-    if unread := brief.get("unread"):
-        said.append(f"Say it in other words if it matters: {', '.join(unread)} was not understood.")
-    return said or ["Nothing stands out; a longer span would make the intervals shorter."]
 
 
 def model_card(
@@ -194,6 +156,7 @@ def model_card(
     seed: int = 0,
     versions: Mapping[str, str] | None = None,
     refit: bool = False,
+    details: Fields | None = None,
 ) -> str:
     """The model card: what the model is, what it was judged on, what it must not be used for.
 
@@ -215,6 +178,8 @@ def model_card(
         Package to version.
     refit : bool
         Whether the delivered model was fitted again on all rows, and so is not the one scored.
+    details : dict, optional
+        From `description.describe_sealed`.
 
     Returns
     -------
@@ -242,7 +207,7 @@ def model_card(
         "versions": ", ".join(f"{k} {v}" for k, v in (versions or {}).items()) or "not recorded",
     }
     rows = [{"what": key, "value": str(value)} for key, value in facts.items()]
-    headline, sentence = explain(verdict, brief) if verdict else ("Not scored", "No holdout was opened.")
+    headline, sentence = explain(verdict, brief, details) if verdict else ("Not scored", "No holdout was opened.")
     parts = [f"# Model card: {name}", markdown_table(rows), "## Verdict", f"**{headline}**", sentence]
     if refit:
         parts.append(
@@ -251,46 +216,13 @@ def model_card(
         )
     if features:
         parts += [f"## Features ({len(features)})", ", ".join(f"`{feature}`" for feature in features)]
-    return "\n\n".join([*parts, "## Limits", "\n".join(f"- {limit}" for limit in _limits(verdict, refit))])
-
-
-def _limits(verdict: Fields | None, refit: bool) -> list[str]:
-    limits = [
-        "The score is for the coins, the bar length, the horizon and the time that are named above, no others.",
-        "Markets change: score it again on new bars before relying on it, and stop when it no longer holds.",
-        "Fees, spread, delay and the size of orders are in no score here. This is no advice to trade.",
-    ]
-    if not verdict or verdict.get("call") != "edge":
-        limits.insert(0, "No edge was shown: do not use the predictions as if there were one.")
-    if refit:
-        limits.append("The numbers belong to the model that was scored, not to the refitted one.")
-    return limits
-
-
-def _from_verdict(verdict: Fields) -> list[str]:
-    code, _, detail = str(verdict["reason"]).partition(": ")
-    if verdict["call"] == "edge":
-        return [
-            "Let it predict new bars without acting on them, and score those before you rely on the edge.",
-            "Subtract fees and spread at your own size; a better forecast may still lose money.",
-        ]
-    if verdict["call"] == "no_edge":
-        return [
-            "Do not act on these predictions.",
-            "Another horizon, target or source of data is worth more than more tuning: tuning was not the limit.",
-        ]
-    advice = {
-        "leak": "Mend the feature that the leak test names, and run again; its scores are worth nothing.",
-        "replay": "Seed every random step and keep fitted state in fit cells, so that a replay reproduces.",
-        "too_few_blocks": f"Take a longer span or a shorter horizon: {detail}.",
-        "wide_interval": f"Wait for new bars, or take a longer span: {detail}.",
-        "refused": f"Repair what kept the holdout from being scored: {detail}.",
-    }
-    return [advice.get(code, "Do not act on these predictions: not every condition of an edge holds.")]
+    limits = limits_of(brief, verdict, scored=sealed, refit=refit)
+    return "\n\n".join([*parts, "## Limits", "\n".join(f"- {limit}" for limit in limits)])
 
 
 def _question(brief: Fields) -> str:
-    coins = " and ".join(brief.get("coins") or []) or str(brief.get("table") or "the table")
+    table = str(brief.get("table") or "the table")
+    coins = " and ".join(brief.get("coins") or []) or ("the rows handed in" if table == PRICE_TABLE else table)
     if brief.get("task") == "analysis":
         return f"An exploration of {coins}{_span(brief)}."
     target, threshold = str(brief.get("target", "direction")), brief.get("threshold")
@@ -331,6 +263,7 @@ def _notes(brief: Fields) -> list[str]:
     notes = []
     # An exploration predicts nothing, so what it would have predicted is no assumption.
     idle = {"target", "metric", "horizon"} if brief.get("task") == "analysis" else set()
+    idle |= set() if brief.get("target") in PRICE_TARGETS else {"horizon"}  # nothing lies ahead of a row of a table
     assumed = [name for name in brief.get("assumed") or [] if name not in idle]
     values = [f"{plain_name(name)} {_value(name, brief[name])}" for name in assumed if brief.get(name)]
     if values:
@@ -350,9 +283,24 @@ def _value(name: str, value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def _apart(candidates: Sequence[Fields]) -> list[str]:
+    """What a row of the table cannot say: what tuning gained, and what could not be scored, and why."""
+    said = []
+    for each in candidates:
+        name = model_name(each["name"])
+        if gain := each.get("gain"):
+            said.append(f"{model_name(each['model'])}, tuned against untuned: {gain['text']}")
+        if each.get("stopped"):
+            said.append(f"The search of {name} ended early: {str(each['stopped']).rstrip('.')}.")
+        if each.get("failed"):
+            cell = f" (cell {each['cell']})" if each.get("cell") is not None else ""
+            said.append(f"{name[:1].upper()}{name[1:]} could not be scored{cell}: {each['failed']}")
+    return said
+
+
 def _candidates_line(candidates: Sequence[Fields]) -> str:
     rules = sum(bool(each.get("baseline")) for each in candidates)
-    models = len(candidates) - rules
+    models = sum(each.get("score") is not None for each in candidates) - rules
     return (
         f"{models} model{'s' * (models != 1)} and {rules} naive rule{'s' * (rules != 1)}, each scored on development "
         "rows that it was not fitted on. Ahead is measured from the best naive rule; close means within one "
@@ -366,13 +314,29 @@ def _for_readers(candidates: Sequence[Fields]) -> pd.DataFrame:
     metric = str(table.columns[3])
     kinds = zip(table["name"], table["baseline"], strict=True)
     names = [f"{model_name(name)} (naive rule)" if rule else model_name(name) for name, rule in kinds]
-    ahead = [f"{value:+.3g}" if value else "" for value in table["ahead"]]
-    notes = [
-        ", ".join(["close"] * bool(close) + [f"{plain_name(k)} {_short(v)}" for k, v in json.loads(params).items()])
-        for close, params in zip(table["close"], table["params"], strict=True)
-    ]
-    columns = {"candidate": names, metric_name(metric): table[metric], "95 % interval": table["interval"]}
+    digits = ".3f" if HIGHER_IS_BETTER[metric] else ".3g"  # an error has the size of its target
+    ahead = [f"{value:+{digits}}" if value and not pd.isna(value) else "" for value in table["ahead"]]
+    beside = {each["name"] for each in candidates if each.get("yardstick")}
+    beside = {each["name"] for each in candidates if each.get("yardstick")}
+    told = zip(table["name"], table["close"], table["params"], strict=True)
+    notes = [_note(bool(close), name in beside, json.loads(params)) for name, close, params in told]
+    if HIGHER_IS_BETTER[metric]:
+        spans = {each["name"]: (each.get("low"), each.get("high")) for each in candidates}
+        intervals = [_interval(*spans[name]) for name in table["name"]]
+        scores = ["" if pd.isna(value) else f"{value:.3f}" for value in table[metric]]
+    else:
+        intervals, scores = table["interval"].tolist(), table[metric].tolist()
+    columns = {"candidate": names, metric_name(metric): scores, "95 % interval": intervals}
     return pd.DataFrame({**columns, "ahead": ahead, "notes": notes})
+
+
+def _interval(low: Any, high: Any) -> str:
+    return "" if low is None or high is None or pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
+
+
+def _note(close: bool, beside: bool, params: Fields) -> str:
+    said = ["close"] * close + ["to compare with"] * beside
+    return ", ".join([*said, *(f"{plain_name(name)} {_short(value)}" for name, value in params.items())])
 
 
 def _short(value: Any) -> str:

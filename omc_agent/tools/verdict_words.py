@@ -21,12 +21,15 @@ _CONDITION = {
     "naive": "on the sealed rows a naive rule scored higher",
     "proper_score": "its errors are no smaller than those of a constant",
 }
-_RULE = {
+RULE = {
     "constant": "a constant",
     "last": "a rule that repeats the last value",
     "reversal": "a rule that reverses the last move",
     "seasonal": "a rule that repeats the value of one day before",
 }
+
+# What a difference in the metric is a share of.
+UNIT = {"mae_skill": "of error", "log_loss_skill": "of log loss", "roc_auc": "of AUC"}
 
 
 def explain(
@@ -43,12 +46,12 @@ def explain(
     brief : Brief or mapping, optional
         The goal; with a target made from prices an edge is told apart from a profit.
     details : mapping, optional
-        From `description.describe_sealed`; its sentences on the simple model, a regime break and costs are said too.
+        From `description.describe_sealed`; its sentence on the simple model is said too. The rest: `say_more`.
 
     Returns
     -------
     headline, sentence : str
-        Plain text.
+        Plain text; at most five sentences.
 
     Examples
     --------
@@ -61,10 +64,56 @@ def explain(
         return _no_verdict(code)
     if code == "refused":
         return _HEADLINE[v["call"]], f"The holdout could not be scored: {detail}."
-    more = list((details or {}).get("sentences", ()))
-    parts = [_comparison(v), _judgement(v, code, detail, bool(more)), _shrinkage(v), _openings(v)]
-    parts += [*more, _caution(v, brief)]
+    simple = _simple(details)
+    parts = [_comparison(v), _judgement(v, code, detail, bool(simple)), simple, _openings(v), _caution(v, brief)]
     return _HEADLINE[v["call"]], " ".join(part for part in parts if part)
+
+
+def say_more(verdict: VerdictLike | Mapping[str, Any], details: Mapping[str, Any] | None = None) -> list[str]:
+    """What is said below a verdict, one thought each: what was claimed, a regime break, costs, calibration.
+
+    Parameters
+    ----------
+    verdict : Verdict or mapping
+        The verdict, or its fields.
+    details : mapping, optional
+        From `description.describe_sealed`.
+
+    Returns
+    -------
+    list of str
+        Plain text; empty where there is no verdict.
+
+    Examples
+    --------
+    >>> say_more({"call": None, "reason": "leak"})
+    []
+    """
+    v = dict(verdict) if isinstance(verdict, Mapping) else verdict.model_dump()
+    if v.get("call") is None or v.get("score") is None:
+        return []
+    simple = _simple(details)
+    said = [text for text in (details or {}).get("sentences", ()) if text != simple]
+    return [text for text in (_shrinkage(v), *said) if text]
+
+
+def signed(value: float) -> str:
+    """A difference to three digits; one that is not zero does not look like zero.
+
+    Examples
+    --------
+    >>> signed(0.0479), signed(-0.00032), signed(0.0)
+    ('+0.048', '-0.0003', '+0.000')
+    """
+    if 0.00005 <= abs(value) < 0.0005:
+        return f"{value:+.4f}"
+    return f"{value:+.3f}".replace("-0.000", "+0.000")
+
+
+def _simple(details: Mapping[str, Any] | None) -> str:
+    """The sentence on the simple model: `description` puts it first, and only there is a plain model named."""
+    said = list((details or {}).get("sentences", ()))
+    return str(said[0]) if said and (details or {}).get("simple") and said[0].startswith("A plain ") else ""
 
 
 def _no_verdict(code: str) -> tuple[str, str]:
@@ -82,24 +131,24 @@ def _no_verdict(code: str) -> tuple[str, str]:
 
 
 def _comparison(v: Mapping[str, Any]) -> str:
-    rule = _RULE.get(v["reference"], v["reference"])
+    rule = RULE.get(v["reference"], v["reference"])
     difference = v["score"] - v["reference_score"]
-    interval = f"{100 * (1 - 2 * v['alpha']):.3g} % interval {v['low']:+.3f} to {v['high']:+.3f}"
+    interval = f"{100 * (1 - 2 * v['alpha']):.3g} % interval {signed(v['low'])} to {signed(v['high'])}"
     if v["metric"] == "mae_skill":
         side = "smaller" if difference >= 0 else "larger"
         return (
             f"On the sealed rows the model's mean absolute error is {100 * abs(difference):.1f} % {side} than "
-            f"that of {rule} (skill {difference:+.3f}, {interval})."
+            f"that of {rule} (skill {signed(difference)}, {interval})."
         )
     if v["metric"] == "log_loss_skill":
         side = "smaller" if difference >= 0 else "larger"
         return (
             f"On the sealed rows the model's log loss is {100 * abs(difference):.1f} % {side} than that of the "
-            f"classes' shares (skill {difference:+.3f}, {interval})."
+            f"classes' shares (skill {signed(difference)}, {interval})."
         )
     return (
-        f"On the sealed rows the model's ROC-AUC is {v['score']:.3f}; {rule} scores {v['reference_score']:.3f}. "
-        f"The difference is {difference:+.3f} ({interval})."
+        f"On the sealed rows the model's ROC-AUC is {v['score']:.3f}; {rule} scores {v['reference_score']:.3f}, a "
+        f"difference of {signed(difference)} ({interval})."
     )
 
 
@@ -111,24 +160,28 @@ def _judgement(v: Mapping[str, Any], code: str, detail: str, described: bool = F
     if code == "ruled_out":
         return _ruled_out(v)
     if code == "too_few_blocks":
-        return f"It cannot be told from chance yet: {detail}. Wait for new bars, or take a longer span."
+        return f"It cannot be told from chance yet: {detail}{_wait(detail)}."
     if code == "wide_interval":
         worse = "zero and an edge worth having are both inside what chance gives"
-        return f"The data cannot tell: {worse} ({detail}). Wait for new bars, or take a longer span."
+        return f"The data cannot tell: {worse}. {detail[:1].upper()}{detail[1:]}{_wait(detail)}."
     failed = [_CONDITION[name] for name in detail.split(", ") if name in _CONDITION]
     return (
         f"The interval lies above zero, but {' and '.join(failed)}; so it is not called an edge. "
-        "Wait for new bars, which are judged afresh."
+        "Wait for new rows, which are judged afresh."
     )
+
+
+def _wait(detail: str) -> str:
+    return ", so wait for new bars or take a longer span" if " bars " in detail else ", so take more rows"
 
 
 def _ruled_out(v: Mapping[str, Any]) -> str:
     low = v["low"] > 0
     first = "The interval lies above zero, but not every condition holds" if low else "Chance gives as much"
-    unit = {"mae_skill": "of error", "log_loss_skill": "of log loss"}.get(v["metric"], "of AUC")
+    unit = UNIT.get(v["metric"], "of AUC")
     said = f"{first}, and an edge of {v['delta']:g} {unit}, the least worth having, is ruled out."
     if v["reference"] != "constant" and v["metric"] == "roc_auc" and v["beats"].get("constant"):
-        said += f" The score is above a coin's 0.5, but {_RULE[v['reference']]} needs no model for that."
+        said += f" The score is above a coin's 0.5, but {RULE[v['reference']]} needs no model for that."
     return said
 
 

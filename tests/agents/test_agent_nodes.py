@@ -81,10 +81,14 @@ async def test_planning_lists_the_stages_that_follow_with_their_effects():
     assert stages == [stage for stage in STAGES if stage in stages]
     assert {"data_retrieval", "leak_test", "scoring", "reporting"} <= set(stages)
     assert world.kinds().count("plan_made") == 1
+    note = next(event.note for event in world.events if event.kind == "plan_made")
+    assert note == left["texts"]["span"]
+    assert note.startswith("These 90 days hold 432 hours of holdout: the smallest edge they can show")
 
 
 async def test_planning_an_exploration_trains_nothing():
-    left, _ = await walk("planning", {"goal": "g", "brief": Brief(task="analysis", coins=["BTC"]).model_dump()})
+    left, world = await walk("planning", {"goal": "g", "brief": Brief(task="analysis", coins=["BTC"]).model_dump()})
+    assert [event.note for event in world.events if event.kind == "plan_made"] == [""]
     assert [step["stage"] for step in left["plan"]] == ["data_retrieval", "data_analysis", "reporting"]
 
 

@@ -133,3 +133,46 @@ def test_a_run_shown_in_a_terminal(made):
     text = results.show_text(made.whole_run())
     assert text.startswith("Run 7f3a · offline")
     assert "No edge found" in text
+
+
+def beside(name, kind, score, difference=0.0, low=0.0, high=0.0, beaten=True, beyond=False):
+    return {"name": name, "kind": kind, "score": score, "difference": difference, "low": low, "high": high,
+            "beaten": beaten, "beyond_noise": beyond}  # fmt: skip
+
+
+DETAILS = {
+    "simple": "xgboost",
+    "beside": [
+        beside("constant", "naive", 0.5, 0.02, 0.01, 0.03, beyond=True),
+        beside("last", "naive", 0.5, 0.0, 0.0, 0.0),
+        beside("logistic_regression", "simple", 0.52),
+        beside("xgboost", "simple", None, None, None, None, beaten=False),
+    ],
+    "more": ["Traded on blindly, it earns <nothing>."],
+}
+
+
+def test_rules_models_and_what_else_was_seen_are_folded_below_the_verdict(made):
+    html = results.verdict_html(made.verdict, "No edge found", "It is within chance.", DETAILS)
+    folds = BeautifulSoup(html, "html.parser").select("details")
+    assert [fold.summary.get_text() for fold in folds] == [
+        "Every rule and simple model",
+        "What else the sealed rows show",
+    ]
+    assert not [fold for fold in folds if fold.has_attr("open")]
+    cells = [[cell.get_text() for cell in row.select("td")] for row in folds[0].select("tr")[1:]]
+    assert cells == [
+        ["constant", "naive rule", "0.500", "+0.020 (+0.010 to +0.030)", "yes"],
+        ["last", "naive rule", "0.500", "+0.000 (+0.000 to +0.000)", "within noise"],
+        ["logistic regression", "simple model", "0.520", "", "the choice itself"],
+        ["XGBoost", "simple model", "", "", "no"],
+    ]
+    assert "&lt;nothing&gt;" in str(folds[1])
+    assert html.index("It is within chance.") < html.index("<details>")
+    text = results.verdict_text(made.verdict, "No edge found", "It is within chance.", DETAILS)
+    assert text.splitlines()[-1] == "  - Traded on blindly, it earns <nothing>."
+
+
+def test_a_verdict_of_an_older_run_has_no_folds_that_are_empty(made):
+    assert "<details>" not in results.verdict_html(made.verdict, "h", "s", {})
+    assert results.verdict_text(made.verdict, "h", "s", {}) == results.verdict_text(made.verdict, "h", "s")

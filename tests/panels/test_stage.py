@@ -162,3 +162,12 @@ def test_progress_shows_only_while_the_stage_runs(card):
 def test_words_of_the_person_are_theirs(card):
     assert "You: <b>stop</b>" in tell(card, Said(stage="data_analysis", text="<b>stop</b>"))[1]
     assert "<b>You:</b> &lt;b&gt;stop&lt;/b&gt;" in card.html(None)
+
+
+def test_a_table_is_set_aside_in_rows_without_a_span():
+    from omc_agent.events import HoldoutSealed
+    from omc_agent.panels import steps
+
+    event = HoldoutSealed(stage="data_retrieval", rows=30, development_rows=120, start="", end="",
+                          development_start="", development_end="", at=0.0)  # fmt: skip
+    assert steps.sealed(event).text == "Set aside until scoring: 30 rows. To work with: 120 rows."

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from judging import as_regression, judge, scored
 
-from omc_agent.tools.calibration import calibrate, reliability_png
+from omc_agent.tools.calibration import calibrate, calibrate_named, reliability_png
 from omc_agent.tools.costs import back_of_envelope, cost_sentence
 from omc_agent.tools.description import describe_sealed, simple_sentence
 from omc_agent.tools.rule import freeze_rule
@@ -116,3 +116,53 @@ def test_probabilities_that_mean_what_they_say_are_calibrated():
     assert sum(row["rows"] for row in good["table"]) == 20_000
     assert calibrate(y, p * 3, 0.5) == {}
     assert reliability_png(good["table"]).startswith("iVBORw0KGgo")
+
+
+def classes(rows: int, seed: int, skill: float = 2.0) -> pd.DataFrame:
+    """Three classes whose probabilities are those by which they are drawn."""
+    rng = np.random.default_rng(seed)
+    raw = np.exp(skill * rng.normal(size=(rows, 3)))
+    share = raw / raw.sum(axis=1, keepdims=True)
+    drawn = (share.cumsum(axis=1) < rng.uniform(size=(rows, 1))).sum(axis=1).clip(max=2).astype(float)
+    names = {f"p_{k}": share[:, k] for k in range(3)}
+    rival = {f"simple_logistic_regression_p_{k}": share[:, k] for k in range(3)}
+    return pd.DataFrame({"target": drawn, "prediction": share.argmax(axis=1).astype(float), **names, **rival,
+                         "simple_logistic_regression": 0.0, "fold": 1})  # fmt: skip
+
+
+def test_of_three_classes_all_scores_are_skills_over_the_shares():
+    before, after = classes(1500, 1), classes(900, 2)
+    rule = freeze_rule(before, task="multiclass", horizon=None)
+    found = describe_sealed(after, before, rule, target="species")
+    constant, line = found["beside"]
+    assert (constant["name"], constant["score"]) == ("constant", pytest.approx(0.0))
+    assert line["score"] == pytest.approx(constant["difference"])
+    assert (line["difference"], line["low"], line["high"]) == pytest.approx((0.0, 0.0, 0.0))
+    assert 0.2 < line["score"] < 1
+    assert found["calibration"]["error"] < 0.06
+    assert "Its probabilities of the class that it names miss by" in found["sentences"][0]
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_months_of_three_classes_are_skills_too():
+    from omc_agent.tools.breakdown import by_part
+    from omc_agent.tools.rule import as_likelihood
+
+    rows = as_likelihood(classes(600, 3))
+    (part,) = by_part(rows, pd.Series(1 / 3, index=rows.index), pd.Series("2024-01", index=rows.index), "multiclass")
+    assert part["reference_score"] == 0.0
+    assert part["score"] == part["difference"] > 0.2
+
+
+def test_classes_that_are_named_too_surely_are_not_calibrated():
+    honest = classes(3000, 4)
+    columns = ["p_0", "p_1", "p_2"]
+    sure = honest[columns] ** 3
+    bold = honest.assign(**sure.div(sure.sum(axis=1), axis=0))
+    assert calibrate_named(honest, honest)["error"] < 0.04 < 0.08 < calibrate_named(bold, honest)["error"]
+    assert calibrate_named(honest.drop(columns="p_2"), honest) == {}
+
+
+def test_groups_of_a_small_holdout_have_twenty_rows():
+    found = calibrate(pd.Series([0.0, 1.0] * 15), pd.Series(np.linspace(0, 1, 30)), 0.5)
+    assert [row["rows"] for row in found["table"]] == [30]

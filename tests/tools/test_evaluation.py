@@ -136,6 +136,14 @@ def test_a_search_without_a_real_gain_keeps_the_untuned_model_and_says_so():
 def test_a_yardstick_is_compared_and_not_recommended():
     asked, beside = candidate("xgboost"), candidate("line", "logistic_regression", score=0.9, yardstick=True)
     assert recommend([asked, beside])["name"] == "xgboost"
+    assert (
+        "simple model line, which was not asked for, scored higher (0.9): name it"
+        in recommend([asked, beside])["why"]
+    )
+    assert "not asked for" not in recommend([asked, beside | {"score": 0.1}])["why"]
+    assert recommend([beside])["name"] == "line"
+    lower = [each | {"metric": "mae"} for each in (asked | {"score": 2.0}, beside)]
+    assert "scored a smaller error (0.9)" in recommend(lower)["why"]
     assert len(compare_models([asked, beside], plot=False)) == 2
 
 

@@ -52,3 +52,4 @@ def test_a_smaller_error_is_a_gain_also_where_a_reference_is_needed(metric):
 def test_a_search_that_the_defaults_won_says_so():
     assert no_gain(1)["text"] == "Only the defaults were tried."
     assert not no_gain(5)["real"]
+    assert "the one other setting did not beat" in no_gain(2)["text"]

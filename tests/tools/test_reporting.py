@@ -169,8 +169,8 @@ def test_summary_says_verdict_question_and_candidates():
     assert "Assumed: metric ROC-AUC." in text
     assert "moon" in text
     assert "1 model and 1 naive rule," in text
-    assert "| line | 0.55 | 0.53 to 0.57 | +0.04 | close, C 1 |" in text
-    assert "| last (naive rule) | 0.51 |" in text
+    assert "| line | 0.550 | 0.530 to 0.570 | +0.040 | close, C 1 |" in text
+    assert "| last (naive rule) | 0.510 |" in text
 
 
 def test_an_exploration_assumes_nothing_about_a_prediction():
@@ -210,7 +210,7 @@ def test_comparison_is_measured_from_the_best_baseline():
 @pytest.mark.parametrize(
     ("call", "reason", "words"),
     [
-        ("edge", "edge", "fees"),
+        ("edge", "edge", "without acting on them"),
         ("no_edge", "ruled_out", "Do not act"),
         ("inconclusive", "too_few_blocks: has 2 days and needs 5 days", "needs 5 days"),
         ("inconclusive", "wide_interval: 9 days would do", "9 days would do"),
@@ -229,7 +229,7 @@ def test_recommendations_name_warnings_and_what_was_not_read():
     warning = {"code": "data.gap", "text": "3 bars are missing.", "column": "close", "cell": 2, "line": None}
     found = generate_recommendations(BRIEF, CANDIDATES, verdict(beats={"simple_model": False}), [warning])
     joined = " ".join(found)
-    assert "data.gap (column close, cell 2): 3 bars are missing." in joined
+    assert "Look at data.gap (column close, cell 2): 3 bars are missing." in joined
     assert "moon" in joined
     assert "simple model" in joined
     assert generate_recommendations({}, [], None)

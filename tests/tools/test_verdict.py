@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from omc_agent.brief import Brief
 from omc_agent.errors import DataError
 from omc_agent.tools.verdict import Verdict, explain
+from omc_agent.tools.verdict_words import say_more
 
 FIELDS = [
     "call",
@@ -210,7 +211,7 @@ def test_claims_are_deflated_in_the_verdict(sealed, development):
     verdict = judge(sealed, development, claimed=0.77, trials=4, oof_trials=others)
     assert verdict.claimed == 0.77
     assert 0.65 < verdict.claimed_deflated < 0.77
-    assert "4 trials" in explain(verdict)[1]
+    assert "4 trials" in say_more(verdict)[0]
     regression = [as_regression(other, 0.2) for other in others]
     assert judge(
         as_regression(sealed, 0.2), regression[0], task="regression", trials=4, oof_trials=regression

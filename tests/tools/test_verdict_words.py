@@ -7,7 +7,7 @@ import pytest
 from judging import judge, scored
 
 from omc_agent.brief import Brief
-from omc_agent.tools.verdict_words import explain
+from omc_agent.tools.verdict_words import explain, say_more
 
 
 @pytest.fixture(scope="module")
@@ -38,5 +38,23 @@ def test_whoever_cannot_be_told_yet_is_told_to_wait_for_new_bars(sealed, develop
     fields = judge(sealed, development).model_dump()
     headline, sentence = explain({**fields, "call": "inconclusive", "reason": reason, "opened": opened})
     assert headline == "Inconclusive"
-    assert "Wait for new bars" in sentence
+    assert "ait for new bars" in sentence
     assert ("start afresh" in sentence) is (opened > 1)
+
+
+def test_the_paragraph_is_short_and_the_rest_is_said_below():
+    judged = {"call": "inconclusive", "metric": "roc_auc", "score": 0.548, "reference": "constant", "alpha": 0.025,
+              "reason": "wide_interval: the holdout has 90 bars (8.0 days); 160 bars (14.1 days) would find it",
+              "reference_score": 0.5, "low": -0.0003, "high": 0.096, "delta": 0.05, "opened": 1, "trials": 7,
+              "claimed": 0.515, "claimed_deflated": 0.508, "beats": {}}  # fmt: skip
+    details = {"simple": "ridge", "sentences": ["A plain ridge scores 0.5; so take it.", "Traded on blindly, no."]}
+    sentence = explain(judged, None, details)[1]
+    assert sentence.count(". ") <= 3
+    assert "-0.0003 to +0.096" in sentence
+    assert "so wait for new bars" in sentence
+    assert "A plain ridge" in sentence
+    assert say_more(judged, details) == [
+        "Walk-forward on the development rows had claimed 0.515 (0.508 when the luck of the best of 7 trials is taken"
+        " off).",
+        "Traded on blindly, no.",
+    ]
