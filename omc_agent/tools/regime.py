@@ -15,7 +15,8 @@ from omc_agent.tools.rule import DecisionRule, compare
 
 # One-sided 2.5 % of the difference of two independent means.
 _NOISE = 1.96
-_LEAST_MONTHS = 4
+# So many months in falling order come by chance one time in 120.
+_LEAST_MONTHS = 5
 
 
 def regime_break(
@@ -56,7 +57,7 @@ def regime_break(
     before, after = (
         _level(rows, other, rule, seed) for rows, other in zip((development, sealed), references, strict=True)
     )
-    said = []
+    said, noise = [], math.inf
     if before is not None and after is not None:
         noise = _NOISE * math.hypot(before.se, after.se)
         if before.mean - lift - after.mean > noise:
@@ -66,7 +67,8 @@ def regime_break(
                 f"{claimed - fair:.3f} where noise explains {noise:.3f}"
             )
     scores = [month["score"] for month in by_month if month["score"] is not None]
-    if len(scores) >= _LEAST_MONTHS and all(b < a for a, b in pairwise(scores)):
+    falling = len(scores) >= _LEAST_MONTHS and all(b < a for a, b in pairwise(scores))
+    if falling and scores[0] - scores[-1] > noise:
         said.append(f"the score fell in each of {len(scores)} months, from {scores[0]:.3f} to {scores[-1]:.3f}")
     if not said:
         return ""

@@ -12,6 +12,7 @@ from judging import as_regression, judge, scored
 from omc_agent.tools.calibration import calibrate, calibrate_named, reliability_png
 from omc_agent.tools.costs import back_of_envelope, cost_sentence
 from omc_agent.tools.description import describe_sealed, simple_sentence
+from omc_agent.tools.regime import regime_break
 from omc_agent.tools.rule import freeze_rule
 from omc_agent.tools.verdict_words import explain
 
@@ -166,3 +167,23 @@ def test_classes_that_are_named_too_surely_are_not_calibrated():
 def test_groups_of_a_small_holdout_have_twenty_rows():
     found = calibrate(pd.Series([0.0, 1.0] * 15), pd.Series(np.linspace(0, 1, 30)), 0.5)
     assert [row["rows"] for row in found["table"]] == [30]
+
+
+def test_months_that_fall_by_chance_are_no_break_and_a_long_slide_is():
+    rng = np.random.default_rng(4)
+    target = pd.Series(rng.integers(0, 2, 6_000).astype(float))
+    times = pd.Series(pd.date_range("2024-01-01", periods=6_000, freq="1h", tz="UTC"))
+    rows = pd.DataFrame(
+        {"target": target, "prediction": target * 0.3 + rng.normal(0, 0.5, 6_000), "timestamp": times}
+    )
+    rule = freeze_rule(rows.assign(naive_last=rng.normal(size=6_000)), task="classification", horizon="1h")
+    flat = pd.Series(0.5, index=rows.index)
+    early, late = rows.iloc[:4_800].assign(fold=1), rows.iloc[4_800:]
+
+    def told(scores):
+        months = [{"part": str(number), "score": score} for number, score in enumerate(scores)]
+        return regime_break(late, early, (flat.loc[early.index], flat.loc[late.index]), rule, by_month=months)
+
+    assert told([0.621, 0.612, 0.603, 0.595]) == ""
+    assert told([0.604, 0.603, 0.602, 0.601, 0.600]) == ""
+    assert "fell in each of 5 months, from 0.700 to 0.540" in told([0.70, 0.66, 0.62, 0.58, 0.54])
