@@ -49,7 +49,8 @@ def described(details: Mapping[str, Any]) -> list[Section]:
         only = [NO_PART] if key == parts[0] else []
         rows = [_part(key[:-1], part) for part in details[key]]
         sections.append({"heading": f"By {key[:-1]}", "paragraphs": only, "table": rows})
-    if table := (details.get("calibration") or {}).get("table"):
+    table = (details.get("calibration") or {}).get("table") or []
+    if len(table) > 1:  # of one group there is nothing to compare
         named = bool(details["calibration"].get("named"))
         were = "whose class was named rightly" if named else "that were 1"
         alt = f"Predicted probability against the share of rows {were}, on the sealed rows"

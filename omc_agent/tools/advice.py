@@ -171,11 +171,21 @@ def _from_sealed(verdict: Fields, found: Fields) -> Iterator[str]:
             "it costs: put in your own fees and size (settings fees and slippage)."
         )
     measured = found.get("calibration") or {}
-    if "error" in measured and (measured["error"] > _CALIBRATED or measured["brier"] >= measured["base_brier"]):
+    if "error" in measured and (
+        measured["error"] > _CALIBRATED + 2 * _noise(measured) or measured["brier"] >= measured["base_brier"]
+    ):
         yield (
             f"Use the order of its predictions, not the probabilities: they miss by {measured['error']:.3f} in the "
             f"mean (Brier score {measured['brier']:.4f}, base rate {measured['base_brier']:.4f})."
         )
+
+
+def _noise(measured: Fields) -> float:
+    """What a group's share misses by through chance alone, one standard error, in the mean over the rows."""
+    table = measured.get("table") or ()
+    total = sum(row["rows"] for row in table)
+    errors = (row["rows"] * math.sqrt(row["predicted"] * (1 - row["predicted"]) / row["rows"]) for row in table)
+    return sum(errors) / total if total else 0.0
 
 
 def _coins(verdict: Fields, found: Fields) -> Iterator[str]:

@@ -93,4 +93,4 @@ def _looks(verdict: Fields) -> Iterator[str]:
     if opened > 1:
         yield f"The sealed rows were opened {opened} times; a choice that has seen them is no longer blind to them."
     if verdict.get("metric") == "log_loss_skill":
-        yield "Reliability is that of the class that is named; those of the others are judged by the skill alone."
+        yield "Reliability is measured for the class that is named, not for the others."

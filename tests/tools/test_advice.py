@@ -56,6 +56,18 @@ def test_a_recommendation_cites_its_number(brief, made, details, words):
         (verdict(), beside(0.03, 0.01, 0.05), "within noise of the choice"),
         (verdict(), {"calibration": {"error": 0.01, "brier": 0.24, "base_brier": 0.25}}, "miss by"),
         (verdict(None, "leak"), {}, "claimed"),
+        (
+            verdict(),
+            {
+                "calibration": {
+                    "error": 0.083,
+                    "brier": 0.029,
+                    "base_brier": 0.032,
+                    "table": [{"predicted": 0.883, "seen": 0.967, "rows": 30}],
+                }
+            },
+            "miss by",
+        ),
     ],
 )
 def test_what_does_not_follow_is_not_said(made, details, words):
