@@ -108,6 +108,7 @@ async def test_a_library_tool_runs_as_a_cell_and_its_frame_enters_the_state():
     assert (cell.code, cell.kind, cell.into) == ("neat = clean_data(prices)", "transform", ["neat"])
     assert cell.entered["frames"] == {"prices": "s0"}
     assert state["frames"]["neat"] == {
+        "cell": 1,
         "sha": "sha1",
         "rows": 3,
         "columns": ["a"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from omc_agent.graph.scoring import _simple_rival
+from omc_agent.graph.scoring import simple_rival
 
 
 def candidate(model, score, **more):
@@ -26,7 +26,7 @@ LINE, TREES, FOREST = (
 
 
 def rival(choice, *candidates, task="classification"):
-    return _simple_rival({"choice": choice, "candidates": {each["name"]: each for each in candidates}}, task)
+    return simple_rival({"choice": choice, "candidates": {each["name"]: each for each in candidates}}, task)
 
 
 @pytest.mark.parametrize(
