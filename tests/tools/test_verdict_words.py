@@ -33,7 +33,8 @@ def test_words_say_what_happened(sealed, development):
 
 
 @pytest.mark.parametrize(
-    "reason", ["too_few_blocks: 8 of 20 bars", "wide_interval: 7 bars", "failed: naive, proper_score"]
+    "reason",
+    ["too_few_blocks: the holdout has 90 bars (1 day)", "wide_interval: it has 90 bars (1 day)", "failed: naive"],
 )
 @pytest.mark.parametrize("opened", [1, 2, 3])
 def test_whoever_cannot_be_told_yet_is_told_to_wait_for_new_bars(sealed, development, reason, opened):
