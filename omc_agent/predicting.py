@@ -63,6 +63,7 @@ class Predictor:
         self.stored = joined(self.development, sealed)
         self._cells, self._model, self._settings = list(cells), model, settings
         self._known = workspace / "work" / f"needs_rows-{branch}.json"
+        self.group = things["sealed"].get("group")
         self.timed = "timestamp" in self.stored
         self.is_bars = self.timed and self.name == "prices"
         self.bar = bar_interval(self.stored) if self.is_bars else None
@@ -147,6 +148,8 @@ class Predictor:
             raise DataError("data.too_few_rows", given="The frame is empty.", have="There is nothing to predict.",
                             try_="Give at least one new row.")  # fmt: skip
         new = self._read_bars(frame) if self.is_bars else self._read_table(frame)
+        if self.group and self.group not in new:
+            new = new.assign(**{str(self.group): None})  # it is no feature: a new row may be of nobody known
         wanted = [str(name) for name in self.stored if name != self._target()]
         missing = [name for name in wanted if name not in new]
         if missing:

@@ -56,6 +56,14 @@ def test_the_verdict_counts_patients_and_calls_no_edge_of_what_was_learned_by_he
     ]
 
 
+def test_the_run_comes_out_as_it_was_and_new_rows_need_no_patient(grouped):
+    assert grouped.verify().same
+    new = visits().drop(columns=["ill", "patient"]).head(5)
+    said = grouped.predict(new)
+    assert said.index.tolist() == [0, 1, 2, 3, 4]
+    assert said["probability"].equals(grouped.predict(visits().head(5))["probability"])
+
+
 def test_a_group_that_is_not_there_stops_with_one_sentence():
     with pytest.raises(UsageError, match="'patients' is not there"):
         omc_agent.run(GOAL, data=visits(), target="ill", group="patients", **QUICK)
