@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from omc_agent.errors import DataError
 from omc_agent.tools.coins import choose_coins, symbols
-from omc_agent.tools.prices_table import NUMBER_ROLES, PricesTable, parse_numbers, time_style, to_prices
+from omc_agent.tools.prices_table import NUMBER_ROLES, PricesTable, find_roles, parse_numbers, time_style, to_prices
 from omc_agent.tools.stored_time import parse_times
+from omc_agent.tools.time_column import no_times
 from omc_agent.tools.time_span import as_span, stamp, told, within
 
 CHUNK_ROWS = 200_000
@@ -41,7 +42,11 @@ def as_prices(
         frame = frame.rename_axis(str(frame.index.name or "timestamp")).reset_index()
     asked = [coins] if isinstance(coins, str) else list(coins or [])
     prices = to_prices(frame, asked[0] if len(asked) == 1 else None)
-    chosen = choose_coins(coins, {str(name): [str(name)] for name in prices["coin"].unique()})
+    if prices["timestamp"].isna().all() and len(prices):
+        name = find_roles(frame.columns)["timestamp"]
+        raise no_times(name, frame[name])
+    coinless = int(prices["coin"].isna().sum())
+    chosen = choose_coins(coins, {str(name): [str(name)] for name in prices["coin"].dropna().unique()})
     span = f"{stamp(prices['timestamp'].min())} to {stamp(prices['timestamp'].max())}"
     prices = prices[prices["coin"].isin(list(chosen))]
     prices = dedupe(within(prices, first, last))
@@ -52,6 +57,7 @@ def as_prices(
             have=f"The frame has {span} UTC.",
             try_="Try a span within it.",
         )
+    prices.attrs["coinless"] = coinless
     return prices
 
 

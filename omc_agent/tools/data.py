@@ -17,6 +17,7 @@ from omc_agent.errors import DataError
 from omc_agent.tools.bar_reader import as_prices, dedupe, read_rows, spans_of, spellings
 from omc_agent.tools.coins import UnknownCoinWarning, choose_coins
 from omc_agent.tools.connection import database_url, open_database
+from omc_agent.tools.plain_frame import plain_frame
 from omc_agent.tools.prices_table import PricesTable, find_prices_table, find_table
 from omc_agent.tools.sql_guard import clip_query, dialect_of, read_only
 from omc_agent.tools.time_span import as_span, stamp, told
@@ -176,7 +177,8 @@ def fetch_table(
     Returns
     -------
     DataFrame (rows, columns), index 0..rows-1
-        Columns in the driver's types; DECIMAL becomes float64.
+        Columns in the driver's types; DECIMAL becomes float64, mixed types text; bytes are left out, see
+        `plain_frame.plain_frame`.
 
     Raises
     ------
@@ -200,7 +202,7 @@ def fetch_table(
             try_="Try some of these.",
         )
     statement = sa.select(*[found.source.c[name] for name in columns or found.columns])
-    return _collect(engine, statement, max_rows)
+    return plain_frame(_collect(engine, statement, max_rows))
 
 
 def query(sql: str, db: str | None = None, max_rows: int = 100_000) -> pd.DataFrame:

@@ -35,3 +35,16 @@ def test_a_persons_frame_obeys_the_same_rules():
     with pytest.raises(DataError) as caught:
         as_prices(frame.assign(coin="ETH"), ["BTC"])
     assert caught.value.code == "data.unknown_coin"
+
+
+def test_bars_without_a_readable_time_or_a_coin_are_a_sentence():
+    frame = pd.DataFrame({"timestamp": ["soon", "later"], "coin": "BTC", "close": [1.0, 2.0]})
+    with pytest.raises(DataError, match="'timestamp' could not be read as times"):
+        as_prices(frame)
+    times = pd.date_range("2024-01-01", periods=2, freq="1D", tz="UTC")
+    with pytest.raises(DataError, match="Its column 'coin' is empty"):
+        as_prices(frame.assign(timestamp=times, coin=None))
+    three = pd.DataFrame({"timestamp": times.repeat(2), "coin": ["BTC", None, "BTC", "BTC"], "close": 1.0})
+    with pytest.warns(UserWarning, match="1 rows have no readable time"):
+        prices = as_prices(three.assign(timestamp=[times[0], times[0], times[1], pd.NaT]))
+    assert (len(prices), prices.attrs["coinless"], prices.attrs["untimed"]) == (2, 1, 1)
