@@ -65,12 +65,18 @@ def check_target(frame: pd.DataFrame, brief: dict[str, Any], left: dict[str, str
     target = brief["target"]
     if brief["task"] == "analysis" or target in frame.columns:
         return
-    there = ", ".join(map(str, frame.columns[:30])) or "there is none"
+    if target in left:
+        raise DataError(
+            "data.no_target",
+            given=f"The target column {target!r} holds values of the type {left[target]}.",
+            have="Numbers, words and truth values can be predicted.",
+            try_="Name another column with --target.",
+        )
     raise DataError(
         "data.no_target",
-        given=f"The target column {target!r} {f'holds a {left[target]}' if target in left else 'is not there'}.",
-        have="Numbers, words and truth values can be predicted." if target in left else f"Columns: {there}.",
-        try_="Name another column with --target." if target in left else "Name one of them with --target.",
+        given=f"The target column {target!r} is not there.",
+        have=f"Columns: {', '.join(map(str, frame.columns[:30])) or 'there is none'}.",
+        try_="Name one of them with --target.",
     )
 
 

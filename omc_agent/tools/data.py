@@ -20,6 +20,7 @@ from omc_agent.tools.connection import database_url, open_database
 from omc_agent.tools.plain_frame import plain_frame
 from omc_agent.tools.prices_table import PricesTable, find_prices_table, find_table
 from omc_agent.tools.sql_guard import clip_query, dialect_of, read_only
+from omc_agent.tools.time_column import no_times
 from omc_agent.tools.time_span import as_span, stamp, told
 
 __all__ = [
@@ -288,6 +289,11 @@ def _no_bars(
     spans = {coin: span for coin, span in spans_of(engine, found).items() if coin in coins}
     asked = f"The span was {told(first, last)}."
     if not spans:
+        with engine.connect() as connection:
+            time = found.column("timestamp")
+            values = [row[0] for row in connection.execute(sa.select(time).where(time.is_not(None)).limit(3))]
+        if values:
+            return no_times(found.roles["timestamp"], pd.Series(values))
         return DataError("data.empty_span", given=asked, have="The table has no bars.", try_="Try omc-agent import.")
     earliest, latest = min(span[1] for span in spans.values()), max(span[2] for span in spans.values())
     have = f"{', '.join(coins)} has bars from {stamp(earliest)} to {stamp(latest)} UTC."

@@ -65,7 +65,7 @@ def test_a_target_that_is_not_there_or_no_value_is_a_sentence():
         check_target(ROWS[["x"]], brief, {})
     with pytest.raises(DataError, match=r"'y' is not there\. Columns: there is none"):
         check_target(pd.DataFrame(), brief, {})
-    with pytest.raises(DataError, match="'y' holds a list"):
+    with pytest.raises(DataError, match="'y' holds values of the type list"):
         check_target(ROWS[["x"]], brief, {"y": "list"})
     check_target(ROWS[["x"]], {"target": "y", "task": "analysis"}, {})
 
