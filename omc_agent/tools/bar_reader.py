@@ -121,7 +121,8 @@ def spans_of(engine: sa.Engine, found: PricesTable) -> dict[str, tuple[int, pd.T
         style = time_style(connection, found)
         if style.kind == "empty":
             return {}
-        if style.sorts:
+        sorts = style.sorts
+        if sorts:
             counted = [sa.func.count(), sa.func.min(time), sa.func.max(time)]
             if "coin" in found.roles:
                 coin = found.column("coin")
@@ -130,7 +131,9 @@ def spans_of(engine: sa.Engine, found: PricesTable) -> dict[str, tuple[int, pd.T
                 rows = [(found.only_coin, *connection.execute(sa.select(*counted).select_from(found.source)).one())]
             table = pd.DataFrame(rows, columns=["coin", "rows", "first", "last"])
             table["first"], table["last"] = parse_times(table["first"]), parse_times(table["last"])
-    if not style.sorts:
+            # One text that is no time sorts before or after all others, and would hide the coin.
+            sorts = not bool(table[["first", "last"]].isna().any(axis=None))
+    if not sorts:
         read = read_rows(engine, found, spelled, None, None)
         table = read.groupby("coin")["timestamp"].agg(rows="size", first="min", last="max").reset_index()
     table["coin"] = table["coin"].map(
