@@ -26,8 +26,8 @@ from omc_agent.tools.time_column import with_time
 
 TOLERANCE = 1e-9
 PREDICT = """\
-predictions = predict(load_model('model.skops'), features)
-predictions = predictions if hasattr(predictions, 'columns') else predictions.to_frame('prediction')"""
+from omc_agent.tools.fitting import predict_frame
+predictions = predict_frame(load_model('model.skops'), features)"""
 
 
 class Predictor:
