@@ -41,7 +41,7 @@ CODES: dict[str, str] = {
     "sandbox.no_start": "The child kernel did not start.",
     "sandbox.tier": "Less isolation is to be had than `require_tier` asks for.",
     "sandbox.no_frame": "The sandbox has no variable of that name that is a frame.",
-    "sandbox.too_large": "What came out of the sandbox is larger than the limit.",
+    "sandbox.too_large": "What goes into the sandbox, or came out of it, is larger than the limit.",
     "sandbox.replay": "Replayed cells did not give the recorded result.",
     "run.unknown": "No run of that id.",
     "run.no_request": "No open request of that id.",

@@ -19,13 +19,13 @@ from omc_agent.sandbox.replay import RecordedCell, replay
 from omc_agent.tools.bar_reader import as_prices
 from omc_agent.tools.bars import bar_interval
 from omc_agent.tools.features import feature_columns
+from omc_agent.tools.plain_frame import plain_frame
 from omc_agent.tools.stored_time import parse_times
 from omc_agent.tools.time_column import with_time
 
 TOLERANCE = 1e-9
 PREDICT = """\
-predictions = predict_frame(load_model('model.skops'), features)
-predictions = predictions if hasattr(predictions, 'columns') else predictions.to_frame('prediction')"""
+predictions = predict_frame(load_model('model.skops'), features)"""
 
 
 class Predictor:
@@ -144,6 +144,7 @@ class Predictor:
 
     def _read(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The new rows in the shape of the run's own."""
+        frame = plain_frame(frame)
         if frame.empty:
             raise DataError("data.too_few_rows", given="The frame is empty.", have="There is nothing to predict.",
                             try_="Give at least one new row.")  # fmt: skip

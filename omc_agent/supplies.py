@@ -21,6 +21,7 @@ from omc_agent.sandbox import tiers
 from omc_agent.steering import Steering
 from omc_agent.store.artifacts import save_artifact
 from omc_agent.store.records import Row, SessionManager
+from omc_agent.tools.plain_frame import plain_frame
 from omc_agent.vault import Vault
 from omc_agent.waiting import WaitingRoom
 
@@ -66,7 +67,8 @@ class Supplies:
         interactive: bool,
     ) -> None:
         self.store, self.settings, self.row, self.ledger, self.emit = store, settings, row, ledger, emit
-        self.cost, self.frames = cost, dict(frames)
+        self.cost = cost
+        self.frames = {name: plain_frame(frame) for name, frame in frames.items()}
         self.workspace = Path(row["workspace"])
         self.gates = settings.gates(interactive=interactive)
         self.room = WaitingRoom(store, ledger, self.gates)

@@ -1,9 +1,9 @@
-"""A bundled set of scikit-learn through the whole agent: one run."""
+"""Bundled sets of scikit-learn through the whole agent."""
 
 from __future__ import annotations
 
 import pytest
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
 import omc_agent
 
@@ -22,7 +22,7 @@ def test_three_species_are_an_edge(iris):
     assert (run.status, run.brief["task"], run.brief["metric"]) == ("finished", "classification", "log_loss_skill")
     assert (run.verdict["call"], run.verdict["metric"]) == ("edge", "log_loss_skill")
     assert run.verdict["score"] > 0.6
-    assert [each["name"] for each in run.candidates] == ["constant", "random_forest", "logistic_regression"]
+    assert {each["name"] for each in run.candidates} == {"constant", "logistic_regression", "random_forest"}
     assert "log loss" in run.texts["verdict"]["sentence"]
 
 
@@ -30,3 +30,22 @@ def test_new_rows_need_no_species(iris):
     run, frame = iris
     said = run.predict(frame.drop(columns="species").iloc[[0, 60, 149]])
     assert said["class"].tolist() == ["setosa", "versicolor", "virginica"]
+
+
+@pytest.mark.parametrize(
+    ("load", "target", "goal", "task"),
+    [
+        (load_breast_cancer, "malignant", "predict malignant", "classification"),
+        (load_diabetes, "progression", "predict progression", "regression"),
+    ],
+)
+def test_small_bundled_sets_are_an_edge_or_undecided_with_few_candidates(load, target, goal, task, tmp_path):
+    data = load(as_frame=True)
+    frame = data.data.assign(**{target: data.target})
+    run = omc_agent.run(goal, data=frame, target=target, home=str(tmp_path), trials=2, tuning_rounds=0)
+    assert (run.status, run.brief["task"]) == ("finished", task)
+    assert run.verdict["call"] in ("edge", "inconclusive")
+    assert run.verdict["score"] > (0.9 if task == "classification" else 0.1)
+    tried = {each["model"] for each in run.candidates}
+    assert {"constant", "random_forest"} < tried
+    assert "xgboost" not in tried

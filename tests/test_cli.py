@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from omc_agent import cli
@@ -165,3 +168,42 @@ def test_an_edit_out_of_a_file_that_is_not_there_is_one_line(capsys):
     said = capsys.readouterr().err
     assert said.startswith("usage.edit: no/such/cell.py cannot be read")
     assert "Traceback" not in said
+
+
+def bad_tables(path) -> str:
+    """A database of tables that cannot be learned from."""
+    numbers = pd.DataFrame({"x": np.arange(60) % 7, "y": ["a", "b", "c"] * 20, "one": "a", "id": range(60)})
+    times = pd.date_range("2024-01-01", periods=2_000, freq="5min").astype(str)
+    bars = pd.DataFrame({"coin_type": "BTC", "timestamp": times, "last": 100 + np.arange(2_000) % 9})
+    with sqlite3.connect(path) as database:
+        numbers.to_sql("rows", database, index=False)
+        numbers.iloc[:12].to_sql("few", database, index=False)
+        numbers[["y"]].to_sql("lone", database, index=False)
+        bars.assign(timestamp="soon").to_sql("timeless", database, index=False)
+        bars.assign(last="cheap").to_sql("priceless", database, index=False)
+        bars.to_sql("bars", database, index=False)
+    database.close()
+    return f"sqlite:///{path}"
+
+
+@pytest.mark.parametrize(
+    ("goal", "words", "error"),
+    [
+        ("predict nope", ["--table", "rows", "--target", "nope"], "data.no_target"),
+        ("predict one", ["--table", "rows", "--target", "one"], "data.constant"),
+        ("predict id with ridge", ["--table", "rows", "--target", "id"], "data.no_target"),
+        ("predict y", ["--table", "few", "--target", "y"], "data.too_few_rows"),
+        ("predict y", ["--table", "lone", "--target", "y"], "data.constant"),
+        ("predict y", ["--table", "rows", "--target", "y", "--time", "x"], "data.no_time"),
+        ("Predict whether BTC rises over the next hour", ["--table", "timeless"], "data.no_time"),
+        ("Predict whether BTC rises over the next hour", ["--table", "priceless"], "data.constant"),
+        ("Predict whether BTC rises over the next 60 days", ["--table", "bars"], "data.too_few_rows"),
+    ],
+)
+def test_bad_input_is_one_sentence_in_three_parts(goal, words, error, tmp_path, capsys):
+    assert cli.main(["run", goal, "--db", bad_tables(tmp_path / "bad.db"), *words, "--json"]) == 1
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert told["error"]["code"] == error
+    assert all(told["error"][part] for part in ("given", "have", "try"))
+    assert "Traceback" not in captured.err

@@ -19,12 +19,12 @@ from omc_agent.agents.middleware import StageState
 from omc_agent.agents.poor_data import poor_data_question
 from omc_agent.agents.quality import check_rows, quality_warnings
 from omc_agent.agents.rows_in_time import one_series, time_warnings
-from omc_agent.agents.table_quality import table_reading
+from omc_agent.agents.table_quality import check_target, table_reading, target_notes
 from omc_agent.agents.toolbox import answer, cell_key, render_call
-from omc_agent.errors import DataError
 from omc_agent.events import HoldoutSealed, Warned
 from omc_agent.tools import data
 from omc_agent.tools.column_kinds import column_notes
+from omc_agent.tools.plain_frame import LEFT_OUT, left_out_notes
 from omc_agent.tools.time_column import order_in_time
 
 MAX_QUERY_ROWS = 1_000
@@ -146,15 +146,9 @@ async def _fetch_rows(runtime: ToolRuntime[RunContext, Any], why: str = "") -> C
     def call() -> dict[str, Any]:
         handed_in = next(iter(source.frames.values()), None)
         frame = data.fetch_table(brief["table"], source.db) if handed_in is None else handed_in
-        frame = order_in_time(frame, brief["target"], source.time)
-        if brief["task"] != "analysis" and brief["target"] not in frame.columns:
-            raise DataError(
-                "data.no_target",
-                given=f"The target column {brief['target']!r} is not there.",
-                have=f"Columns: {', '.join(map(str, frame.columns[:30]))}.",
-                try_="Name one of them with --target.",
-            )
-        return _sealed_rows(context, frame, brief)
+        left = dict(frame.attrs.get(LEFT_OUT) or {})
+        check_target(frame, brief, left)
+        return _sealed_rows(context, order_in_time(frame, brief["target"], source.time), brief, left_out_notes(left))
 
     name = next(iter(source.frames), None)
     given = {"frame": name or f"fetch_table({brief['table']!r})", "target": brief["target"]}
@@ -171,12 +165,14 @@ def _sealed(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any], coi
     return {"prices": development, "sealed": facts, "warnings": notes}
 
 
-def _sealed_rows(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any]) -> dict[str, Any]:
+def _sealed_rows(
+    context: RunContext, frame: pd.DataFrame, brief: dict[str, Any], told: list[dict[str, Any]]
+) -> dict[str, Any]:
     """The same for any table, and how its rows and columns are read, as the development rows show it."""
     check_rows(frame, brief)
     group = context.source.group
     check_group(frame, group)
-    notes = time_warnings(frame)
+    notes = [*told, *time_warnings(frame)]
     development, facts = context.seal(frame, brief)
     if brief["task"] != "analysis":
         if "timestamp" in development:
@@ -184,6 +180,7 @@ def _sealed_rows(context: RunContext, frame: pd.DataFrame, brief: dict[str, Any]
         notes += belonging_warnings(development, brief["target"], group, facts)
         facts |= table_reading(development, brief, facts, context.trust.folds)
         notes += column_notes(development, facts["kinds"], brief["target"])
+        notes += target_notes(development, facts["classes"], brief)
     return {"rows": development, "sealed": facts, "warnings": notes}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from omc_agent.brief import Brief
@@ -20,14 +21,26 @@ def check_rows(frame: pd.DataFrame, brief_values: dict[str, Any]) -> None:
     brief = Brief.model_validate(brief_values)
     if not is_bars(frame):
         if len(frame) < MIN_ROWS:
-            raise _too_few(len(frame), MIN_ROWS, "rows")
+            raise DataError(
+                "data.too_few_rows",
+                given=f"There {'is 1 row' if len(frame) == 1 else f'are {len(frame):,} rows'}.",
+                have=f"Folds and a sealed holdout need at least {MIN_ROWS} rows.",
+                try_="Try it with more rows.",
+            )
         return
     if brief.task == "analysis":
         return
     most = 0
     for coin, bars in frame.groupby("coin", observed=True):
         most = max(most, len(bars))
-        if bars["close"].nunique() <= 1:
+        if not np.isfinite(bars["close"]).any():
+            raise DataError(
+                "data.constant",
+                given=f"{coin} has no price in this span.",
+                have=f"{len(bars):,} bars, all of them without a close that is a finite number.",
+                try_="Choose another coin or span, or try another table.",
+            )
+        if bars["close"].nunique() <= 1 < len(bars):
             raise DataError(
                 "data.constant",
                 given=f"The price of {coin} never changes in this span.",
@@ -72,6 +85,10 @@ def quality_warnings(frame: pd.DataFrame, coins: list[str]) -> list[dict[str, An
     if frame.attrs.get("duplicates"):
         count = frame.attrs["duplicates"]
         notes.append({"code": "duplicates", "text": f"{count:,} rows repeated a bar; the last of each was kept."})
+    if count := frame.attrs.get("untimed"):
+        notes.append({"code": "no_time_rows", "text": f"Rows without a readable time: {count:,}; they are left out."})
+    if count := frame.attrs.get("coinless"):
+        notes.append({"code": "no_coin_rows", "text": f"Rows that say no coin: {count:,}; they are left out."})
     for coin, bars in frame.groupby("coin", observed=True):
         notes += _coin_warnings(str(coin), bars)
     return notes
@@ -86,8 +103,8 @@ def _coin_warnings(coin: str, bars: pd.DataFrame) -> list[dict[str, Any]]:
         lost = int((steps[steps > bar] / bar - 1).sum())
         notes.append({"code": "gaps", "text": f"{coin}: {gaps:,} gaps, {lost:,} bars missing; windows and labels that"
                       " span a gap are left out."})  # fmt: skip
-    bad = int((~(bars["close"] > 0)).sum())
+    bad = int((~((bars["close"] > 0) & np.isfinite(bars["close"]))).sum())
     if bad:
-        notes.append({"code": "bad_prices", "column": "close", "text": f"{coin}: {bad:,} prices are zero, negative or"
-                      " missing; cleaning carries the last good price forward and flags the bar."})  # fmt: skip
+        text = f"{coin}: {bad:,} prices are zero, negative, infinite or missing; cleaning carries the last good price"
+        notes.append({"code": "bad_prices", "column": "close", "text": f"{text} forward and flags the bar."})
     return notes

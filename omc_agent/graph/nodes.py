@@ -115,7 +115,7 @@ def _why_failed(stage: str, trouble: Mapping[str, Any]) -> dict[str, str]:
     told, nested = trouble.get("error") or {}, _told(trouble)
     if "code" in nested:
         return {key: str(nested[key]) for key in ("code", "given", "have", "try")}
-    why = told.get("reason") or (nested or {}).get("message") or "it gave up"
+    why = str(told.get("reason") or (nested or {}).get("message") or "it gave up").partition("\n")[0]
     return RunError(
         "run.failed",
         given=f"{stage.replace('_', ' ')} did not leave {trouble.get('missing')}: {why}",

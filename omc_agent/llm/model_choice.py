@@ -16,6 +16,8 @@ DEFAULT_REGRESSORS = ("ridge", "random_forest", "gradient_boosting", "xgboost")
 # Shallow and few: what trees can see without being searched for, at a tenth of a forest's time.
 SMALL_TREES = {"n_estimators": 25, "max_depth": 4}
 FEW_ROWS = 500
+# Below this many rows a forest of values is whole: it takes a second, and sees what a line does not.
+FULL_FOREST_ROWS = 2_000
 _ROWS_A_COLUMN = 5
 _COLUMNS_A_TEXT = 10
 
@@ -101,7 +103,7 @@ def choose_models(
         defaults = [name for name in defaults if name not in ("gradient_boosting", "xgboost")]
     left = [name for name in defaults if name not in brief.avoid_models]
     left = left or [name for name in fitting if name not in brief.avoid_models] or list(fitting[:1])
-    return [Choice(name, _reason(name, rows, small), _params(brief, name)) for name in left]
+    return [Choice(name, _reason(name, rows, small), _params(brief, name, rows)) for name in left]
 
 
 def reasons(choices: Collection[Choice]) -> str:
@@ -140,9 +142,10 @@ def _reason(name: str, rows: int | None, small: str) -> str:
     return _WHY[name]
 
 
-def _params(brief: Brief, name: str) -> dict[str, Any]:
-    # For values the full forest takes the longest of all and is rarely the best; the small one says the same.
-    return dict(SMALL_TREES) if name == SIMPLE_TREE and brief.task == "regression" else {}
+def _params(brief: Brief, name: str, rows: int | None) -> dict[str, Any]:
+    # For values the full forest takes the longest of all and is rarely the best, but where rows are few.
+    few = rows is not None and rows < FULL_FOREST_ROWS
+    return dict(SMALL_TREES) if name == SIMPLE_TREE and brief.task == "regression" and not few else {}
 
 
 def _yardsticks(brief: Brief, asked: Collection[str], fitting: Collection[str], exactly: bool) -> list[Choice]:

@@ -244,9 +244,16 @@ class Sandbox:
         return out / name
 
     async def _bind(self, name: str, path: Path) -> None:
-        mapped = path.stat().st_size > exchange.MAPPED_ABOVE
+        size = path.stat().st_size
+        mapped = size > exchange.MAPPED_ABOVE
         known_as = await self._alive_child().carriage.give(path)
-        await self._ask(f"bind({_identifier(name)!r}, {known_as!r}, {mapped})")
+        try:
+            await self._ask(f"bind({_identifier(name)!r}, {known_as!r}, {mapped})")
+        except SandboxError as error:
+            # A frame takes its size once as it is mapped, and again where a cell copies it.
+            if error.code == "sandbox.no_frame" and 2 * size > self.limits.memory:
+                raise _no_room(size, self.limits.memory) from None
+            raise
         self._bound[name] = path.name
 
     async def _ask(self, call: str) -> None:
@@ -309,6 +316,15 @@ class Sandbox:
                 try_="await box.start()",
             )
         return self._child
+
+
+def _no_room(size: int, memory: int) -> SandboxError:
+    return SandboxError(
+        "sandbox.too_large",
+        given=f"The rows take {size / 1e6:,.0f} MB.",
+        have=f"The sandbox may use {memory / 1e6:,.0f} MB in all.",
+        try_=f"Allow more with --memory {4 * size // 100_000_000 + 1}00000000, or use fewer rows or columns.",
+    )
 
 
 def _identifier(name: str) -> str:

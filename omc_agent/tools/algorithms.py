@@ -27,7 +27,9 @@ from omc_agent.errors import UsageError
 from omc_agent.tools.column_kinds import is_free_text
 
 # Below this many rows, leaves of fifty rows and samples of a third would leave a forest nothing to grow on.
-_MANY_ROWS = 5_000
+MANY_ROWS = 5_000
+# And below this many, boosted trees are kept small, and a forest can be large: time is no matter.
+SMALL_TABLE = 2_000
 _MOST_CATEGORIES = 50
 _TEXT_BINS, _TEXT_COLUMNS = 4096, 16
 
@@ -187,11 +189,12 @@ def _on_scaled_target(build: Build, **params: Any) -> BaseEstimator:
 
 
 def _forest(rows: int, seed: int) -> dict[str, Any]:
-    many = rows >= _MANY_ROWS
+    many, small = rows >= MANY_ROWS, rows < SMALL_TABLE
+    leaf = min(5, rows // 100) if small else rows // 100
     return {
-        "n_estimators": 100,
+        "n_estimators": 200 if small else 100,
         "max_features": "sqrt",
-        "min_samples_leaf": 50 if many else max(1, rows // 100),
+        "min_samples_leaf": 50 if many else max(1, leaf),
         "max_samples": 0.3 if many else None,
         "n_jobs": 1,
         "random_state": seed,
@@ -199,22 +202,24 @@ def _forest(rows: int, seed: int) -> dict[str, Any]:
 
 
 def _boosting(rows: int, seed: int) -> dict[str, Any]:
+    small = rows < SMALL_TABLE
     return {
         "max_iter": 100,
         "learning_rate": 0.05,
-        "max_leaf_nodes": 15,
-        "min_samples_leaf": 50 if rows >= _MANY_ROWS else max(2, rows // 50),
+        "max_leaf_nodes": 8 if small else 15,
+        "min_samples_leaf": 50 if rows >= MANY_ROWS else max(5 if small else 2, rows // 50),
         "early_stopping": False,
         "random_state": seed,
     }
 
 
 def _xgboost(rows: int, seed: int) -> dict[str, Any]:
+    small = rows < SMALL_TABLE
     return {
         "n_estimators": 100,
-        "max_depth": 4,
+        "max_depth": 3 if small else 4,
         "learning_rate": 0.05,
-        "min_child_weight": 10 if rows >= _MANY_ROWS else 1,
+        "min_child_weight": 10 if rows >= MANY_ROWS else 1,
         "subsample": 0.8,
         "colsample_bytree": 0.8,
         "tree_method": "hist",

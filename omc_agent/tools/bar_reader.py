@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from omc_agent.errors import DataError
 from omc_agent.tools.coins import choose_coins, symbols
-from omc_agent.tools.prices_table import NUMBER_ROLES, PricesTable, parse_numbers, time_style, to_prices
+from omc_agent.tools.prices_table import NUMBER_ROLES, PricesTable, find_roles, parse_numbers, time_style, to_prices
 from omc_agent.tools.stored_time import parse_times
+from omc_agent.tools.time_column import no_times
 from omc_agent.tools.time_span import as_span, stamp, told, within
 
 CHUNK_ROWS = 200_000
@@ -41,7 +42,11 @@ def as_prices(
         frame = frame.rename_axis(str(frame.index.name or "timestamp")).reset_index()
     asked = [coins] if isinstance(coins, str) else list(coins or [])
     prices = to_prices(frame, asked[0] if len(asked) == 1 else None)
-    chosen = choose_coins(coins, {str(name): [str(name)] for name in prices["coin"].unique()})
+    if prices["timestamp"].isna().all() and len(prices):
+        name = find_roles(frame.columns)["timestamp"]
+        raise no_times(name, frame[name])
+    coinless = int(prices["coin"].isna().sum())
+    chosen = choose_coins(coins, {str(name): [str(name)] for name in prices["coin"].dropna().unique()})
     span = f"{stamp(prices['timestamp'].min())} to {stamp(prices['timestamp'].max())}"
     prices = prices[prices["coin"].isin(list(chosen))]
     prices = dedupe(within(prices, first, last))
@@ -52,6 +57,7 @@ def as_prices(
             have=f"The frame has {span} UTC.",
             try_="Try a span within it.",
         )
+    prices.attrs["coinless"] = coinless
     return prices
 
 
@@ -115,7 +121,8 @@ def spans_of(engine: sa.Engine, found: PricesTable) -> dict[str, tuple[int, pd.T
         style = time_style(connection, found)
         if style.kind == "empty":
             return {}
-        if style.sorts:
+        sorts = style.sorts
+        if sorts:
             counted = [sa.func.count(), sa.func.min(time), sa.func.max(time)]
             if "coin" in found.roles:
                 coin = found.column("coin")
@@ -124,7 +131,9 @@ def spans_of(engine: sa.Engine, found: PricesTable) -> dict[str, tuple[int, pd.T
                 rows = [(found.only_coin, *connection.execute(sa.select(*counted).select_from(found.source)).one())]
             table = pd.DataFrame(rows, columns=["coin", "rows", "first", "last"])
             table["first"], table["last"] = parse_times(table["first"]), parse_times(table["last"])
-    if not style.sorts:
+            # One text that is no time sorts before or after all others, and would hide the coin.
+            sorts = not bool(table[["first", "last"]].isna().any(axis=None))
+    if not sorts:
         read = read_rows(engine, found, spelled, None, None)
         table = read.groupby("coin")["timestamp"].agg(rows="size", first="min", last="max").reset_index()
     table["coin"] = table["coin"].map(

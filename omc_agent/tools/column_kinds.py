@@ -13,7 +13,9 @@ from omc_agent.tools.stored_time import parse_times
 Kinds = dict[str, str]
 _MOST_CLASSES, _ROWS_A_CLASS, _SHARE_OF_ROWS = 20, 10, 0.05
 # Below this many rows a column that never changes, or never repeats, says little.
-_LEAST_ROWS = 20
+LEAST_ROWS = 20
+LARGEST = 1e30
+_DENSE = 0.6
 _MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none"})
 _NUMBER = r"[-+]?[$€£]?\s?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d+)?\s?%?"
 _DATE = r"(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}).*"
@@ -75,16 +77,28 @@ def as_numbers(column: pd.Series[Any]) -> pd.Series[Any] | None:
     if is_datetime64_any_dtype(column):
         return None
     if is_numeric_dtype(column):
-        return column.astype("float64").replace([np.inf, -np.inf], np.nan)
+        return finite(column)
     if isinstance(column.dtype, pd.CategoricalDtype):
         return None
     known = column.notna()
     if not column[known].map(lambda value: isinstance(value, str)).any():
         plain = pd.to_numeric(column, errors="coerce").astype("float64")
-        return plain.replace([np.inf, -np.inf], np.nan) if plain.notna().eq(known).all() and known.any() else None
+        return finite(plain) if plain.notna().eq(known).all() and known.any() else None
     known &= ~column.astype("str").str.strip().str.lower().isin(_MISSING)
     read = numbers_in_text(column)
     return read if known.any() and read.notna().eq(known).all() and 2 * known.sum() >= len(column) else None
+
+
+def finite(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Numbers as float64; NaN for those that are infinite, or beyond 1e30, where squares and trees overflow.
+
+    Examples
+    --------
+    >>> finite(pd.Series([1.0, float("inf"), -1e300])).tolist()
+    [1.0, nan, nan]
+    """
+    numbers = column.astype("float64")
+    return numbers.where(numbers.abs() <= LARGEST)
 
 
 def numbers_in_text(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -98,7 +112,7 @@ def numbers_in_text(column: pd.Series[Any]) -> pd.Series[Any]:
     text = column.astype("str").str.strip()
     plain = text.str.fullmatch(_NUMBER) & text.str.contains(r"\d") & ~text.str.match(r"[-+]?0\d")
     bare = text.where(plain.fillna(False).astype(bool)).str.replace(r"[,$€£%\s]", "", regex=True)
-    return pd.to_numeric(bare, errors="coerce").astype("float64")
+    return finite(pd.to_numeric(bare, errors="coerce"))
 
 
 def as_times(column: pd.Series[Any]) -> pd.Series[Any] | None:
@@ -131,7 +145,7 @@ def is_free_text(column: pd.Series[Any]) -> bool:
     True
     """
     known = column.dropna().astype("str")
-    if len(known) < _LEAST_ROWS:
+    if len(known) < LEAST_ROWS:
         return False
     return bool(known.nunique() > max(50, 0.5 * len(known)) and known.str.count(r"\S+").mean() >= 3)
 
@@ -169,7 +183,7 @@ def read_columns(frame: pd.DataFrame, target: str, time: str | None = None, grou
 
 
 def _kind(column: pd.Series[Any], name: str) -> str:
-    known, many = column.dropna(), len(column) >= _LEAST_ROWS
+    known, many = column.dropna(), len(column) >= LEAST_ROWS
     if many and not len(known):
         return "empty"
     if many and known.nunique() == 1 and len(known) == len(column):
@@ -179,7 +193,7 @@ def _kind(column: pd.Series[Any], name: str) -> str:
     numbers = as_numbers(column)
     unique = many and len(known) == len(column) and known.is_unique
     if numbers is not None:
-        if unique and bool((numbers == numbers.round()).all()) and _names_rows(numbers, name):
+        if unique and names_rows(numbers, name):
             return "name"
         return "" if is_numeric_dtype(column) else "number"
     if is_free_text(column):
@@ -187,9 +201,22 @@ def _kind(column: pd.Series[Any], name: str) -> str:
     return "name" if unique else ""
 
 
-def _names_rows(numbers: pd.Series[Any], name: str) -> bool:
+def names_rows(numbers: pd.Series[Any], name: str) -> bool:
+    """Whether whole numbers that never repeat are names of rows: by the column's name, or as they count the rows.
+
+    Examples
+    --------
+    >>> names_rows(pd.Series([7.0, 8.0, 9.0]), "x"), names_rows(pd.Series([7.0, 9.0]), "order_id")
+    (True, True)
+    >>> names_rows(pd.Series([7.0, 9.0]), "price")
+    False
+    """
+    if not bool((numbers == numbers.round()).all()):
+        return False
     step = numbers.diff().dropna()
-    return bool(pd.Series([name.lower()]).str.fullmatch(_NAMES_ROWS).all() or (step == 1).all())
+    # Rows that were sealed leave holes in the count.
+    counts = bool((step > 0).all()) and len(numbers) > _DENSE * (numbers.max() - numbers.min())
+    return bool(pd.Series([name.lower()]).str.fullmatch(_NAMES_ROWS).all() or counts)
 
 
 def column_notes(frame: pd.DataFrame, kinds: Kinds, target: str) -> list[dict[str, Any]]:
@@ -213,8 +240,10 @@ def column_notes(frame: pd.DataFrame, kinds: Kinds, target: str) -> list[dict[st
     ]
     for name in frame.columns:
         if name != target and is_numeric_dtype(frame[name]) and not is_bool_dtype(frame[name]):
-            count = int(np.isinf(frame[name].to_numpy(dtype=np.float64, na_value=np.nan)).sum())
+            values = np.abs(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
+            count = int((values > LARGEST).sum())
             if count:
-                text = f"{name}: {count:,} infinite values are taken for missing."
+                what = "infinite values" if np.isinf(values[values > LARGEST]).all() else "values beyond 1e30"
+                text = f"{name}: {count:,} {what} are taken for missing."
                 notes.append({"code": "infinite", "column": str(name), "text": text})
     return notes

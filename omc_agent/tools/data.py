@@ -17,8 +17,10 @@ from omc_agent.errors import DataError
 from omc_agent.tools.bar_reader import as_prices, dedupe, read_rows, spans_of, spellings
 from omc_agent.tools.coins import UnknownCoinWarning, choose_coins
 from omc_agent.tools.connection import database_url, open_database
+from omc_agent.tools.plain_frame import plain_frame
 from omc_agent.tools.prices_table import PricesTable, find_prices_table, find_table
 from omc_agent.tools.sql_guard import clip_query, dialect_of, read_only
+from omc_agent.tools.time_column import no_times
 from omc_agent.tools.time_span import as_span, stamp, told
 
 __all__ = [
@@ -176,7 +178,8 @@ def fetch_table(
     Returns
     -------
     DataFrame (rows, columns), index 0..rows-1
-        Columns in the driver's types; DECIMAL becomes float64.
+        Columns in the driver's types; DECIMAL becomes float64, mixed types text; bytes are left out, see
+        `plain_frame.plain_frame`.
 
     Raises
     ------
@@ -200,7 +203,7 @@ def fetch_table(
             try_="Try some of these.",
         )
     statement = sa.select(*[found.source.c[name] for name in columns or found.columns])
-    return _collect(engine, statement, max_rows)
+    return plain_frame(_collect(engine, statement, max_rows))
 
 
 def query(sql: str, db: str | None = None, max_rows: int = 100_000) -> pd.DataFrame:
@@ -286,6 +289,11 @@ def _no_bars(
     spans = {coin: span for coin, span in spans_of(engine, found).items() if coin in coins}
     asked = f"The span was {told(first, last)}."
     if not spans:
+        with engine.connect() as connection:
+            time = found.column("timestamp")
+            values = [row[0] for row in connection.execute(sa.select(time).where(time.is_not(None)).limit(3))]
+        if values:
+            return no_times(found.roles["timestamp"], pd.Series(values))
         return DataError("data.empty_span", given=asked, have="The table has no bars.", try_="Try omc-agent import.")
     earliest, latest = min(span[1] for span in spans.values()), max(span[2] for span in spans.values())
     have = f"{', '.join(coins)} has bars from {stamp(earliest)} to {stamp(latest)} UTC."

@@ -128,7 +128,9 @@ def describe_frame(frame: pd.DataFrame, name: str) -> dict[str, Any]:
         return plain
     try:
         prices = as_prices(frame)
-    except DataError:
+    except DataError as error:
+        if error.code == "data.no_time":
+            raise  # bars whose order is lost are no table of another kind
         return plain
     coins = {
         str(coin): {

@@ -108,6 +108,10 @@ def _losses(
             X, Z = first.fit_transform(X, learn["target"]), first.transform(Z)
         y, z = learn["target"].to_numpy(), held["target"].to_numpy()
         if model == "xgboost":
+            if task == "classification":  # the codes that there are, without holes; others cannot be foretold
+                there, y = np.unique(y, return_inverse=True)
+                seen = np.isin(z, there)
+                Z, z = Z[seen], np.searchsorted(there, z[seen])
             estimator.fit(X, y, eval_set=[(Z, z)], verbose=False)
             *_, losses = estimator.evals_result()["validation_0"].values()
             return np.asarray(losses, dtype=np.float64)

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from omc_agent.errors import DataError
 from omc_agent.tools.algorithms import Params, make_pipeline
 from omc_agent.tools.class_metrics import clipped
+from omc_agent.tools.coded import CodedClassifier, lacks_classes
 from omc_agent.tools.features import feature_columns
 from omc_agent.tools.level import inner_pipeline, learn_change
 from omc_agent.tools.metrics import task_of
@@ -34,11 +35,12 @@ def fit_rows(features: pd.DataFrame, task: str, model: str, params: Params | Non
     names = feature_columns(features)
     rows = features[usable_rows(features, names) & features["target"].notna().to_numpy()]
     check_rows(rows, task)
-    if model == "xgboost" and task == "classification":
-        _check_codes(rows["target"])
     pipeline = make_pipeline(rows[names], task, model, params, seed, fill=not is_bars(features))
     if task == "regression":
         pipeline = learn_change(pipeline, rows, names)
+    elif model == "xgboost" and lacks_classes(rows["target"]):
+        name, estimator = pipeline.steps[-1]
+        pipeline = Pipeline([*pipeline.steps[:-1], (name, CodedClassifier(estimator))])
     return _fit(pipeline, rows[names], rows["target"])
 
 
@@ -190,15 +192,3 @@ def _raw_prediction(model: Pipeline, X: pd.DataFrame, classes: int) -> Floats:
         if hasattr(model, "predict_proba"):
             return np.asarray(model.predict_proba(X)[:, 1:2], dtype=np.float64)
         return np.asarray(model.predict(X), dtype=np.float64)[:, None]
-
-
-def _check_codes(target: pd.Series[Any]) -> None:
-    there = set(target.unique())
-    missing = [code for code in range(int(target.max()) + 1) if code not in there]
-    if missing:
-        raise DataError(
-            "data.too_few_rows",
-            given=f"No training row is of class {missing[0]}.",
-            have="XGBoost needs rows of every class that comes before the last one.",
-            try_="Try another model, or fewer folds.",
-        )

@@ -16,6 +16,7 @@ from omc_agent.errors import DataError
 TRUSTED_TYPES = frozenset(
     {
         "numpy.dtype",
+        "omc_agent.tools.coded.CodedClassifier",
         "omc_agent.tools.level.LevelRegressor",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.tree._tree.Tree",

@@ -178,7 +178,8 @@ def to_prices(frame: pd.DataFrame, coin: str | None = None) -> pd.DataFrame:
     Raises
     ------
     DataError
-        ``data.no_time``, ``data.no_price``; ``data.unknown_coin`` without a coin column and `coin`.
+        ``data.no_time``, ``data.no_price``; ``data.unknown_coin`` without a coin column and `coin`, or where that
+        column is empty.
 
     Examples
     --------
@@ -195,8 +196,16 @@ def to_prices(frame: pd.DataFrame, coin: str | None = None) -> pd.DataFrame:
             try_="Try a column named coin, or name the coin.",
         )
     if "coin" in roles:
-        own = frame[roles["coin"]].astype(str)
-        spelled = {name: symbol for symbol, names in symbols(own.unique()).items() for name in names}
+        own = frame[roles["coin"]]
+        if own.isna().all() and len(own):
+            raise DataError(
+                "data.unknown_coin",
+                given="The data does not say which coin it is of.",
+                have=f"Its column {roles['coin']!r} is empty.",
+                try_="Try to name the coin of each row in it.",
+            )
+        own = own.astype("str")
+        spelled = {name: symbol for symbol, names in symbols(own.dropna().unique()).items() for name in names}
         made = {"coin": own.map(spelled)}
     else:
         made = {"coin": pd.Series(base_symbol(str(coin)), index=frame.index)}

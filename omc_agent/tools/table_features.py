@@ -10,7 +10,7 @@ import pandas as pd
 
 from omc_agent.errors import DataError
 from omc_agent.tools.bars import DAY
-from omc_agent.tools.column_kinds import as_numbers, as_times, numbers_in_text, read_columns, task_of_column
+from omc_agent.tools.column_kinds import as_numbers, as_times, finite, numbers_in_text, read_columns, task_of_column
 from omc_agent.tools.grouping import GROUP, group_names
 from omc_agent.tools.series import find_series
 from omc_agent.tools.stored_time import parse_times
@@ -35,9 +35,10 @@ def prepare_table(
     Parameters
     ----------
     frame : DataFrame (rows, columns)
-        Any table. Booleans, whole numbers, Decimals and numbers in text become float64, infinite values NaN. Times,
-        also in text, become days since 1970 (UTC), their month and their day of the week (Monday is 0). Text and
-        categories stay as they are. Columns that never change, hold nothing or name rows are left out.
+        Any table. Booleans, whole numbers, Decimals and numbers in text become float64, infinite values and those
+        beyond 1e30 NaN. Times, also in text, become days since 1970 (UTC), their month and their day of the week
+        (Monday is 0). Text and categories stay as they are. Columns that never change, hold nothing or name rows
+        are left out.
     target : str
         The column to predict; with `kinds` it may be missing, as in rows to be predicted. A target of text,
         categories or booleans, with exactly two distinct values, or with few whole numbers (see
@@ -115,13 +116,19 @@ def prepare_table(
 
 def _check_table(frame: pd.DataFrame, target: str, time: str | None) -> None:
     there = ", ".join(map(str, frame.columns))
-    if target not in frame.columns or ("target" in frame.columns and target != "target"):
-        problem = "is not in it" if target not in frame.columns else "cannot be renamed: one has that name"
+    if target not in frame.columns:
         raise DataError(
             "data.no_target",
-            given=f"The target column {target!r} {problem}.",
+            given=f"The target column {target!r} is not in it.",
             have=f"The table has {there}.",
-            try_='Try the name of one of these; a feature must not be called "target".',
+            try_="Try the name of one of these.",
+        )
+    if "target" in frame.columns and target != "target":
+        raise DataError(
+            "data.no_target",
+            given=f'A column is called "target", while {target!r} is to be predicted.',
+            have=f"The table has {there}.",
+            try_='Try it with another name for "target", or without it.',
         )
     if time is not None and time not in frame.columns:
         raise DataError(
@@ -190,11 +197,11 @@ def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
         stamp = _read_time(column, str(column.name))
         return (stamp - pd.Timestamp(0, tz="UTC")) / DAY
     if pd.api.types.is_numeric_dtype(column):
-        return column.astype("float64").replace([np.inf, -np.inf], np.nan)
+        return finite(column)
     if column.dtype == object:
         number = pd.to_numeric(column, errors="coerce")
         if number.notna().eq(column.notna()).all() and not column.map(lambda v: isinstance(v, str)).any():
-            return number.astype("float64")
+            return finite(number)
     return column
 
 

@@ -21,38 +21,10 @@ from omc_agent.tools.modeling import cross_validate_model
 from omc_agent.tools.rule import as_likelihood
 from omc_agent.tools.rungs import climb, rung_frames
 from omc_agent.tools.searching import Search, check_bounds, make_search
+from omc_agent.tools.spaces import space_for
 from omc_agent.tools.trials import Log, Tried
 
 Space = Mapping[str, Sequence[Any]]
-
-# ("int", low, high), ("float", low, high), ("log", low, high), or ("choice", one, other, ...).
-SPACES: dict[str, dict[str, tuple[Any, ...]]] = {
-    "logistic_regression": {"C": ("log", 1e-4, 10.0)},
-    "linear": {"fit_intercept": ("choice", True, False)},
-    "ridge": {"alpha": ("log", 1e-2, 1e5)},
-    "lasso": {"alpha": ("log", 1e-4, 0.3)},
-    "random_forest": {
-        "min_samples_leaf": ("int", 10, 400),
-        "max_features": ("float", 0.1, 0.6),
-        "n_estimators": ("int", 50, 150),
-    },
-    "gradient_boosting": {
-        "learning_rate": ("log", 0.01, 0.2),
-        "max_leaf_nodes": ("int", 4, 31),
-        "min_samples_leaf": ("int", 10, 400),
-        "l2_regularization": ("log", 1e-3, 30.0),
-        "max_iter": ("int", 40, 200),
-    },
-    "xgboost": {
-        "learning_rate": ("log", 0.01, 0.2),
-        "max_depth": ("int", 2, 6),
-        "min_child_weight": ("log", 1.0, 200.0),
-        "subsample": ("float", 0.5, 1.0),
-        "colsample_bytree": ("float", 0.4, 1.0),
-        "reg_lambda": ("log", 0.1, 100.0),
-        "n_estimators": ("int", 40, 200),
-    },
-}
 
 
 def tune_hyperparameters(
@@ -87,7 +59,7 @@ def tune_hyperparameters(
     seed : int
         Seed of the search, the models and the intervals.
     space : mapping, optional
-        Bounds by parameter instead of ``SPACES[model]``: ``("int", low, high)``, ``("float", low, high)``,
+        Bounds by parameter instead of those of `spaces.space_for`: ``("int", low, high)``, ``("float", low, high)``,
         ``("log", low, high)`` or ``("choice", one, other, ...)``.
     keep_trials : bool
         Whether `oof` also holds the prediction of every trial, in columns ``trial_0``, ``trial_1``, ... (of more
@@ -141,7 +113,7 @@ def tune_hyperparameters(
     metric = metric or metrics_for(task, classes_of(features, task))[0]
     higher = HIGHER_IS_BETTER.get(metric, True)
     fixed = dict(params or {})
-    bounds = check_bounds(model, SPACES[model] if space is None else space, trials)
+    bounds = check_bounds(model, space_for(model, len(features), metric) if space is None else space, trials)
     bounds = {name: bound for name, bound in bounds.items() if name not in fixed}
     rounds = ROUNDS.get(model) if early_stopping and trials > 1 else None
     rounds = None if rounds in fixed else rounds

@@ -67,3 +67,15 @@ def test_one_metric_decides_and_one_that_does_not_fit_is_asked() -> None:
     assert (now.assumed, now.questions) == ([], [])
     assert settle_metric(now, "classification", metrics) == "roc_auc"
     assert (now.assumed, now.questions[0].field) == (["metric"], "metric")
+
+
+def test_the_word_regression_overrides_classes_read_from_few_whole_numbers():
+    table = {"table": "wine", "columns": ["acid", "stars"], "coins": {}, "newest": None,
+             "kinds": {"acid": "number", "stars": "class"}, "classes": {"stars": 5},
+             "assumed_classes": {"stars": "stars holds 5 whole numbers and is taken for classes"}}  # fmt: skip
+    read = read_goal("predict stars", table)
+    assert (read.brief.task, read.brief.target) == ("classification", "stars")
+    assert "task" in read.brief.assumed
+    said = read_goal("predict stars by regression", table)
+    assert (said.brief.task, said.brief.target) == ("regression", "stars")
+    assert "task" not in said.brief.assumed

@@ -20,6 +20,12 @@ def test_many_rows_are_boosted_and_few_are_not():
     assert "300 rows are few" in choose_models(Brief(), rows=300)[0].why
 
 
+def test_a_forest_of_values_is_whole_where_rows_are_few():
+    few = choose_models(Brief(task="regression"), rows=300)[1]
+    assert (few.model, few.params) == ("random_forest", {})
+    assert choose_models(Brief(task="regression"), rows=20_000, columns=24)[1].params == SMALL_TREES
+
+
 def test_wide_tables_and_many_words_are_for_linear_models():
     assert named(Brief(), rows=1000, columns=400) == ["logistic_regression", "random_forest"]
     wide = choose_models(Brief(), rows=2000, columns=60, texts=50)

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 from synthetic import direction, returns, table
 
 from omc_agent.errors import UsageError
 from omc_agent.tools.algorithms import CLASSIFIERS, REGRESSORS
 from omc_agent.tools.modeling import cross_validate_model
-from omc_agent.tools.tuning import SPACES, trial_frames, tune_hyperparameters
+from omc_agent.tools.spaces import SPACES
+from omc_agent.tools.tuning import trial_frames, tune_hyperparameters
 
 SMALL = {"max_depth": ("int", 2, 3), "n_estimators": ("int", 5, 10)}
 
@@ -199,3 +202,13 @@ def test_on_noise_the_search_says_that_it_gained_nothing():
     assert best["gain"]["real"] is False
     assert "No gain" in best["gain"]["text"]
     assert "untuned model is kept" in best["gain"]["text"]
+
+
+def test_a_rare_class_is_found_by_weights_when_f1_is_scored():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=600)
+    rows = pd.DataFrame({"x": x, "target": (x + rng.normal(0, 0.8, 600) > 2.0).astype(float)})
+    best, _, _ = tune_hyperparameters(rows, "logistic_regression", trials=6, metric="f1", method="grid")
+    plain, _ = cross_validate_model(rows, "logistic_regression", metric="f1")
+    assert best["params"]["class_weight"] == "balanced"
+    assert best["score"] > plain["score"]
