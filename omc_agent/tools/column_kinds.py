@@ -208,7 +208,7 @@ def names_rows(numbers: pd.Series[Any], name: str) -> bool:
     --------
     >>> names_rows(pd.Series([7.0, 8.0, 9.0]), "x"), names_rows(pd.Series([7.0, 9.0]), "order_id")
     (True, True)
-    >>> names_rows(pd.Series([7.0, 9.0]), "price")
+    >>> names_rows(pd.Series([7.0, 90.0]), "price")
     False
     """
     if not bool((numbers == numbers.round()).all()):

@@ -35,7 +35,7 @@ def test_no_group_is_on_both_sides_of_the_cut(seed, fraction):
 def test_folds_keep_groups_whole_and_do_not_flatter():
     rows = visits()
     whole = prepare_table(rows, "ill", group="who")
-    assert list(whole.columns) == ["mark", "noise", "row_group", "target"]
+    assert list(whole.columns) == ["row_group", "mark", "noise", "target"]
     for train, test in GroupFolds(5).split(whole):
         assert not set(whole["row_group"].iloc[train]) & set(whole["row_group"].iloc[test])
     split, _ = cross_validate_model(whole.drop(columns="row_group"), "random_forest")
