@@ -340,12 +340,14 @@ class Session:
                 self._on_end()
 
     async def _write_end(self, event: RunFinished) -> None:
-        await self._emit(event, f"finished:{time.time()}")
-        await self.ledger.flush()
         things = endings.kept(self.state)
         summary = {"seconds": self.seconds, "cost": self.cost, "verdict": self.state.get("verdict"),
                    "error": event.error, "things": things,
                    "recipe": await asyncio.to_thread(self._recipe, things)}  # fmt: skip
+        # Whoever follows the run reads its summary as soon as the event is told.
+        await asyncio.to_thread(self.shared.store.update, self.id, by=self.owner, summary=summary)
+        await self._emit(event, f"finished:{time.time()}")
+        await self.ledger.flush()
         await asyncio.to_thread(
             self.shared.store.update, self.id, by=self.owner, status=self.status, reason=self.reason,
             stage=self.ledger.stage, summary=summary,
