@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from omc_agent.candidate import sign_of
 from omc_agent.naming import metric_name, model_name
 
 Candidate = Mapping[str, Any]
@@ -21,7 +22,6 @@ BOOSTED = ("xgboost", "gradient_boosting")
 # Below this many scored rows the best of several settings is the luckiest one.
 LEAST_ROWS = 200
 
-_LOWER_IS_BETTER = frozenset({"mae", "rmse", "brier", "mase"})
 _Z95 = 1.959964
 
 
@@ -122,14 +122,10 @@ def _accept(why: str) -> NextStep:
     return NextStep("select", None, why)
 
 
-def _sign(each: Candidate) -> float:
-    return -1.0 if each.get("metric") in _LOWER_IS_BETTER else 1.0
-
-
 def _worth(each: Candidate) -> float:
     """The score, higher is better; a candidate without one is last."""
     score = each.get("score")
-    return -math.inf if score is None or math.isnan(score) else _sign(each) * float(score)
+    return -math.inf if score is None or math.isnan(score) else sign_of(each.get("metric")) * float(score)
 
 
 def _noise(each: Candidate) -> float:
@@ -140,8 +136,8 @@ def _noise(each: Candidate) -> float:
 
 def _upper(each: Candidate) -> float:
     """The better end of the interval, higher is better; without one nothing is ruled out."""
-    end = each.get("high") if _sign(each) > 0 else each.get("low")
-    return math.inf if end is None else _sign(each) * float(end)
+    end = each.get("high") if sign_of(each.get("metric")) > 0 else each.get("low")
+    return math.inf if end is None else sign_of(each.get("metric")) * float(end)
 
 
 def _named(each: Candidate) -> str:

@@ -27,6 +27,10 @@ Metric = Literal[
     "r2",
     "mase",
 ]
+CLASS_METRICS: tuple[Metric, ...] = (
+    "roc_auc", "accuracy", "precision", "recall", "f1", "pr_auc", "brier", "log_loss",
+)  # fmt: skip
+NUMBER_METRICS: tuple[Metric, ...] = ("mae", "rmse", "r2", "mase")
 ModelName = Literal[
     "logistic_regression",
     "random_forest",

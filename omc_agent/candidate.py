@@ -12,6 +12,20 @@ SIMPLE_LINEAR = {"classification": "logistic_regression", "regression": "ridge"}
 SIMPLE_TREE = "random_forest"
 SIMPLE = frozenset({"logistic_regression", "linear", "ridge", "lasso", SIMPLE_TREE})
 
+# Errors: the smaller the better; of every other metric more is better.
+LOWER_IS_BETTER = frozenset({"mae", "rmse", "mase", "brier", "log_loss"})
+
+
+def sign_of(metric: object) -> int:
+    """1 where more of the metric is better, -1 for an error.
+
+    Examples
+    --------
+    >>> sign_of("roc_auc"), sign_of("log_loss")
+    (1, -1)
+    """
+    return -1 if metric in LOWER_IS_BETTER else 1
+
 
 class Candidate(BaseModel):
     """What a child claims of one candidate, checked for shape; numbers that are not there are null."""

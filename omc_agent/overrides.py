@@ -9,28 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from omc_agent.brief import CLASSIFIERS, REGRESSORS, format_duration
+from omc_agent.brief import CLASSIFIERS, REGRESSORS, Metric, format_duration
 from omc_agent.errors import UsageError
 
 MODELS = tuple(dict.fromkeys((*CLASSIFIERS, *REGRESSORS)))
 INDICATORS = ("sma", "ema", "rsi", "macd", "bollinger")
-METRICS = (
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "pr_auc",
-    "brier",
-    "log_loss",
-    "log_loss_skill",
-    "mae",
-    "rmse",
-    "r2",
-    "mase",
-)
+METRICS = get_args(Metric)
 TASKS = ("classification", "regression", "analysis")
 
 _PARAM = re.compile(rf"^({'|'.join(MODELS)})\.([A-Za-z0-9_]+)$")

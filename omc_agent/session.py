@@ -33,7 +33,6 @@ from omc_agent.ledger import Ledger
 from omc_agent.llm.chat import describe_chat_model, open_chat_model
 from omc_agent.orchestrator import AgentOrchestrator
 from omc_agent.overrides import split_by_home
-from omc_agent.recipe import recipe_of
 from omc_agent.recorder import Recorder
 from omc_agent.sandbox import tiers
 from omc_agent.steering import Steering
@@ -97,6 +96,7 @@ class Session:
         self.seconds = 0.0
         self._given_model = model
         self.room: WaitingRoom | None = None
+        self._supplies: Supplies | None = None
         self.steering = Steering(emit=self._emit, stage=lambda: self.ledger.stage,
                                  keep_settings=self._keep_settings, cancel=self._cancel)  # fmt: skip
         self._on_tick, self._on_end, self._on_past = on_tick, on_end, on_past
@@ -204,7 +204,7 @@ class Session:
             stack.push_async_callback(recorder.close)
             supplies = Supplies(store, self.settings, self.row, self.ledger, self._emit, cost=self.cost,
                                 frames=self.frames, interactive=self.interactive)  # fmt: skip
-            self.room = supplies.room
+            self._supplies, self.room = supplies, supplies.room
             self._context = context = supplies.context(
                 recorder, self.steering, keep_settings=self._keep_settings, plan_only=plan_only
             )
@@ -288,6 +288,8 @@ class Session:
             kept = {**self.row["settings"], **changes}
             self.row = {**self.row, "settings": kept}
             await asyncio.to_thread(self.shared.store.update, self.id, by=self.owner, settings=kept)
+        if changes and self._supplies is not None:
+            self._supplies.settings = self.settings
         if changes and self._context is not None:
             self._context.trust, self._context.work = self.settings.trust(), self.settings.work()
 
@@ -343,7 +345,7 @@ class Session:
         things = endings.kept(self.state)
         summary = {"seconds": self.seconds, "cost": self.cost, "verdict": self.state.get("verdict"),
                    "error": event.error, "things": things,
-                   "recipe": await asyncio.to_thread(self._recipe, things)}  # fmt: skip
+                   "recipe": await self._recipe(things)}  # fmt: skip
         # Whoever follows the run reads its summary as soon as the event is told.
         await asyncio.to_thread(self.shared.store.update, self.id, by=self.owner, summary=summary)
         await self._emit(event, f"finished:{time.time()}")
@@ -354,17 +356,11 @@ class Session:
         )  # fmt: skip
         await asyncio.to_thread(self._leases.release, self.id, self.owner)
 
-    def _recipe(self, things: dict[str, Any]) -> dict[str, Any]:
-        """What is needed to make the run again; a fault in it must not cost the run its end."""
-        store, settings = self.shared.store, self.settings
-        told = [each.event for each in store.story(self.id, self.branch)]
-        cells = store.cells(self.id, branch=self.branch)
-        earlier = self.row["summary"].get("recipe")
-        source = settings.source(self.frames)
-        try:
-            return recipe_of(things, cells, told, self.workspace, source, settings.trust(), earlier)
-        except (OSError, ValueError, TypeError):
-            return {}
+    async def _recipe(self, things: dict[str, Any]) -> dict[str, Any]:
+        """What is needed to make the run again; that of before for a run that came to no work."""
+        if self._supplies is None:
+            return dict(self.row["summary"].get("recipe") or {})
+        return await asyncio.to_thread(self._supplies.recipe, things)
 
     def _lose(self) -> None:
         """Another process drives the run: stop, and write nothing more."""

@@ -134,11 +134,11 @@ class Supplies:
     async def _write_report(self, state: Mapping[str, Any]) -> dict[str, str]:
         await self.ledger.flush()
         run_id, branch = self.ledger.run_id, self.ledger.branch
-        writer = ReportWriter(self.store, run_id, branch, self._save_artifact, self.emit, self._recipe)
+        writer = ReportWriter(self.store, run_id, branch, self._save_artifact, self.emit, self.recipe)
         return await writer.write(state)
 
-    def _recipe(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Seed, versions and fingerprints; a fault in them must not cost the run its report."""
+    def recipe(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """What is needed to make the run again; a fault in it must not cost the run its report or its end."""
         told = [each.event for each in self.store.story(self.ledger.run_id, self.ledger.branch)]
         cells = self.store.cells(self.ledger.run_id, branch=self.ledger.branch)
         source, trust = self.settings.source(self.frames), self.settings.trust()

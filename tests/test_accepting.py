@@ -49,9 +49,10 @@ def test_each_branch_has_its_reason(candidates, rounds, wanted, next_, model, wo
     assert words in step.why
 
 
-def test_lower_is_better_for_errors():
-    tree, line = candidate("xgboost", 0.30, metric="mae"), candidate("ridge", 0.20, metric="mae")
-    rule = candidate("constant", 0.10, metric="mae", baseline=True)
+@pytest.mark.parametrize("metric", ["mae", "brier", "log_loss"])
+def test_lower_is_better_for_errors(metric):
+    tree, line = candidate("xgboost", 0.30, metric=metric), candidate("ridge", 0.20, metric=metric)
+    rule = candidate("constant", 0.10, metric=metric, baseline=True)
     assert next_step([tree, line], 1).model == "ridge"
     assert next_step([tree, line, rule], 1).next == "select"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from omc_agent.brief import CLASSIFIERS, REGRESSORS, Brief
+from omc_agent.brief import CLASSIFIERS, NUMBER_METRICS, REGRESSORS, Brief
 from omc_agent.errors import UsageError
 from omc_agent.overrides import KEYS, checked
 
@@ -19,7 +19,6 @@ TASK_OF = {
     "price": "regression",
 }
 TARGET_OF = {"classification": "direction", "regression": "return"}
-NUMBER_METRICS = ("mae", "rmse", "r2", "mase")
 DEFAULT_METRIC = {"classification": "roc_auc", "regression": "mae"}
 DEFAULT_THRESHOLD = 0.01
 

@@ -17,6 +17,7 @@ from omc_agent.agents.context import RunContext
 from omc_agent.agents.decided import FOLLOW, decided, decided_params, overrides_of
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.toolbox import CellTool, Code, answer, cell_key
+from omc_agent.candidate import with_failed
 from omc_agent.errors import UsageError
 from omc_agent.events import Reason
 from omc_agent.naming import model_name
@@ -80,13 +81,9 @@ claims on development rows; nobody has seen the holdout.{FOLLOW}"""
 
     def values(self, state: StageState) -> dict[str, Any]:
         """`candidates`, a list; at its end those that could not be scored, with the reason as `failed`."""
-        metric = state["brief"].get("metric") if state.get("brief") else None
-        failed = [
-            {**each, "metric": metric, "score": None, "failed": each["why"]}
-            for each in (state.get("failed") or {}).values()
-            if each
-        ]
-        return {"candidates": [*state.get("candidates", {}).values(), *failed]}
+        metric = str((state.get("brief") or {}).get("metric"))
+        failed = state.get("failed") or {}
+        return {"candidates": with_failed(list(state.get("candidates", {}).values()), failed, metric)}
 
     def missing(self, state: StageState) -> str | None:
         """A proposal."""

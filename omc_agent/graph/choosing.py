@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 from omc_agent.agents.answers import answered
 from omc_agent.agents.context import RunContext
 from omc_agent.agents.middleware import taken_up
+from omc_agent.candidate import sign_of
 from omc_agent.errors import RunStopped
 from omc_agent.events import ChoiceMade
 from omc_agent.graph.state import AgentState
@@ -93,7 +94,7 @@ def options_for(models: Sequence[Candidate], recommended: str) -> list[Option]:
     ['its coefficients can be read', 'fastest to fit (0.02 s)']
     """
     fastest = min(float(each["fit_seconds"]) for each in models)
-    best = max(models, key=lambda each: float(each["score"]) * _sign(each))
+    best = max(models, key=lambda each: float(each["score"]) * sign_of(each.get("metric")))
     options = [
         Option(
             value=str(each["name"]),
@@ -121,10 +122,6 @@ def _cons(each: Candidate, fastest: float) -> list[str]:
     ratio = float(each["fit_seconds"]) / max(fastest, 1e-9)
     cons += [f"{ratio:.0f} times as long to fit"] if ratio >= 3 else []
     return cons
-
-
-def _sign(each: Candidate) -> int:
-    return -1 if each.get("metric") in ("mae", "rmse", "brier", "log_loss", "mase") else 1
 
 
 def _stopped(decision: Decision) -> RunStopped:

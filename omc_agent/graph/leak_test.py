@@ -193,7 +193,7 @@ async def _tell(
 async def _screen(visit: Visit, state: AgentState, reference: pd.DataFrame) -> None:
     """Warn of columns that are too good by themselves, and of joins at a bar's open: an honest one may be, too."""
     if "target" in reference and visit.number == 1:
-        horizon = parse_horizon(state["brief"]["horizon"]) if "timestamp" in reference else None
+        horizon = parse_horizon(horizon_of(state)) if "timestamp" in reference else None
         task = str(state["brief"].get("task"))
         for seen in await asyncio.to_thread(screen_columns, reference, horizon=horizon, task=task):
             cell, line = _where(state, seen.column)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omc_agent.brief import CLASSIFIERS, REGRESSORS, ModelName, Task
+from omc_agent.brief import CLASS_METRICS, CLASSIFIERS, NUMBER_METRICS, REGRESSORS, ModelName, Task
 from omc_agent.llm import lexicon
 from omc_agent.llm.draft import Draft
 from omc_agent.llm.wishes import are_wanted
@@ -172,7 +172,7 @@ def read_metrics(draft: Draft) -> list[str]:
     """Metrics in the order they are named."""
     words = draft.words
     strangers = words.hits(lexicon.OTHER_METRICS)
-    there = ", ".join((*lexicon.CLASS_METRICS, *lexicon.NUMBER_METRICS))
+    there = ", ".join((*CLASS_METRICS, *NUMBER_METRICS))
     draft.refuse(strangers, "{} is not among the metrics here: " + there + ".")
     hits = words.hits(lexicon.METRICS)
     for hit in hits[:1]:
@@ -188,7 +188,7 @@ def read_metrics(draft: Draft) -> list[str]:
 
 def settle_metric(draft: Draft, task: Task, metrics: list[str], target: str = "") -> str:
     """The metric named where it measures the task, else the task's own."""
-    fitting = lexicon.NUMBER_METRICS if task == "regression" else lexicon.CLASS_METRICS
+    fitting = NUMBER_METRICS if task == "regression" else CLASS_METRICS
     if metrics and metrics[0] in fitting:
         return metrics[0]
     draft.assume("metric")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from omc_agent.brief import CLASSIFIERS, REGRESSORS, Brief, ModelName, Task
-from omc_agent.llm import lexicon
+from omc_agent.brief import CLASS_METRICS, CLASSIFIERS, NUMBER_METRICS, REGRESSORS, Brief, ModelName, Task
 from omc_agent.llm.choices import Algorithms, adds
 from omc_agent.llm.draft import Draft
 from omc_agent.llm.planning import candidate_models
@@ -66,7 +65,7 @@ def follow_choices(
 ) -> tuple[Algorithms, list[str]]:
     """Algorithms and metrics filled up from `base` as far as they fit the task; names are added to `kept`."""
     metrics = taken.metrics
-    fitting = lexicon.NUMBER_METRICS if task == "regression" else lexicon.CLASS_METRICS
+    fitting = NUMBER_METRICS if task == "regression" else CLASS_METRICS
     if not metrics and task in (base.task, "analysis") and base.metric in fitting and "metric" not in base.assumed:
         metrics = [base.metric]
         kept.append("metric")

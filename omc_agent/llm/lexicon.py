@@ -113,8 +113,6 @@ METRICS = phrases(
         "mase|mean absolute scaled error": "mase",
     }
 )
-CLASS_METRICS = ("roc_auc", "accuracy", "precision", "recall", "f1", "pr_auc", "brier", "log_loss")
-NUMBER_METRICS = ("mae", "rmse", "r2", "mase")
 OTHER_METRICS = phrases(
     dict.fromkeys(
         (

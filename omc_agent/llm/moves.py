@@ -7,6 +7,7 @@ from typing import Any
 
 from omc_agent.accepting import next_step
 from omc_agent.brief import Brief
+from omc_agent.candidate import sign_of
 from omc_agent.llm.feature_groups import LAGS, WINDOWS
 from omc_agent.llm.followup import as_before
 from omc_agent.llm.grammar import read_goal
@@ -180,8 +181,7 @@ def _as_decided(fixed: dict[str, Any]) -> str:
 def _evaluate(situation: Situation) -> Iterator[Move]:
     facts = situation.facts
     models = [c for c in facts["candidates"] if not c["baseline"]]
-    lower_is_better = {"mae", "rmse", "brier", "log_loss", "mase"}
-    sign = -1 if models[0]["metric"] in lower_is_better else 1
+    sign = sign_of(models[0]["metric"])
     named = [c for c in models if not c.get("yardstick")] or models
     best = max(named, key=lambda c: (sign * c["score"], c["name"]))
     failed = [f"{model_name(name)} could not be scored ({why})" for name, why in (facts.get("failed") or {}).items()]

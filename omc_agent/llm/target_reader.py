@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from omc_agent.brief import CLASSIFIERS, ModelName, Task
+from omc_agent.brief import CLASSIFIERS, NUMBER_METRICS, ModelName, Task
 from omc_agent.llm import lexicon
 from omc_agent.llm.coin_spelling import nearest
 from omc_agent.llm.draft import Draft
@@ -135,7 +135,7 @@ def settle_task(
     models: list[ModelName],
 ) -> tuple[Task, str]:
     """Task and target, each as said, as implied by the other, or as assumed."""
-    number = cues.asks_number or any(metric in lexicon.NUMBER_METRICS for metric in metrics)
+    number = cues.asks_number or any(metric in NUMBER_METRICS for metric in metrics)
     only_numbers = bool(models) and not set(models) & set(CLASSIFIERS)
     if column or draft.has_no_time:
         return _column_task(draft, cues, column, number or only_numbers)

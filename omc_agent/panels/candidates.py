@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from omc_agent.candidate import LOWER_IS_BETTER
 from omc_agent.panels import phrases, pictures
 from omc_agent.panels.markup import aligned, esc, plain
 
@@ -58,7 +59,7 @@ def candidates_text(
 
 def in_order(candidates: Sequence[Candidate], chosen: str | None, metric: str) -> list[Candidate]:
     """Chosen first, then by score, best first; baselines last; what has no score last of its kind."""
-    sign = 1 if metric in phrases.LOWER_IS_BETTER else -1
+    sign = 1 if metric in LOWER_IS_BETTER else -1
 
     def key(c: Candidate) -> tuple[bool, bool, float]:
         found = phrases.number(c.get("score"))
@@ -74,7 +75,7 @@ def best_baseline(candidates: Sequence[Candidate], metric: str) -> float | None:
     known = [value for value in found if value is not None]
     if not known:
         return None
-    return min(known) if metric in phrases.LOWER_IS_BETTER else max(known)
+    return min(known) if metric in LOWER_IS_BETTER else max(known)
 
 
 def _row(c: Candidate, chosen: str | None, recommended: str, best: float | None, ends: pictures.Axis | None) -> str:

@@ -16,7 +16,6 @@ from omc_agent.naming import model_name, plain_name
 __all__ = ["metric", "model_name", "plain_name"]
 
 NOT_KNOWN = "n/a"
-LOWER_IS_BETTER = frozenset({"mae", "rmse", "mase", "brier", "log_loss"})
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
 

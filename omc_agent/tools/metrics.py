@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from omc_agent.candidate import LOWER_IS_BETTER
 from omc_agent.errors import DataError, UsageError
 from omc_agent.tools.bootstrap import block_interval, horizon_bars, mean_by_time
 from omc_agent.tools.class_metrics import (
@@ -26,8 +27,7 @@ Floats = NDArray[np.float64]
 CLASSIFICATION_METRICS = ("roc_auc", "pr_auc", "accuracy", "precision", "recall", "f1", "brier", "log_loss")
 REGRESSION_METRICS = ("mae_skill", "mae", "rmse", "r2", "mase", "directional_accuracy")
 HIGHER_IS_BETTER = {
-    name: name not in ("brier", "log_loss", "mae", "rmse", "mase")
-    for name in CLASSIFICATION_METRICS + MULTICLASS_METRICS + REGRESSION_METRICS
+    name: name not in LOWER_IS_BETTER for name in CLASSIFICATION_METRICS + MULTICLASS_METRICS + REGRESSION_METRICS
 }
 # What another column must hold for the metric to be defined: the rule it is measured against.
 REFERENCE = {

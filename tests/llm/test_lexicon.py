@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omc_agent.brief import CLASSIFIERS, REGRESSORS, Metric
+from omc_agent.brief import CLASS_METRICS, CLASSIFIERS, NUMBER_METRICS, REGRESSORS, Metric
 from omc_agent.llm import lexicon
 from omc_agent.llm.lexicon import COINS
 
@@ -22,7 +22,7 @@ def test_symbols_and_names_are_about_sixty_and_unambiguous() -> None:
 
 
 def test_metrics_of_classes_and_of_numbers_part_all_metrics() -> None:
-    both = (*lexicon.CLASS_METRICS, *lexicon.NUMBER_METRICS)
+    both = (*CLASS_METRICS, *NUMBER_METRICS)
     assert sorted([*both, "log_loss_skill"]) == sorted(Metric.__args__)
 
 
