@@ -195,11 +195,16 @@ def recommend(candidates: Sequence[Candidate]) -> dict[str, Any]:
     return {
         "name": str(chosen["name"]),
         "why": why
-        + "".join(f" {each['gain']['text']}" for each in idle)
+        + "".join(_searched(each) for each in idle)
         + _against_yardsticks(candidates, chosen, metric)
         + _against_baselines(candidates, chosen, metric),
         "within_noise": len(near) > 1,
     }
+
+
+def _searched(each: Candidate) -> str:
+    text = str(each["gain"]["text"]).removeprefix("No gain: ")
+    return f" The search over {model_name(each['model'])}: {text[0].lower()}{text[1:]}"
 
 
 def _without_gain(models: Sequence[Candidate]) -> list[Candidate]:
