@@ -107,7 +107,8 @@ def as_offline(turn: Turn) -> Reply:
     """Answers as the embedded offline model would: a whole run over the wire, without a script of its own."""
     tools = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in turn.names]
     answer = OfflineChatModel().invoke(turn.messages, tools=tools)
-    return Reply(answer.text, [(call["name"], call["args"]) for call in answer.tool_calls])
+    calls = [(call["name"], call["args"]) for call in answer.tool_calls]
+    return Reply(answer.text if calls else answer.text or "The stage is done.", calls)
 
 
 def messages_of(values: list[dict[str, Any]], wire: str) -> list[BaseMessage]:
