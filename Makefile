@@ -30,6 +30,7 @@ apt = { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -
 system:
 	@command -v chromium >/dev/null || $(call apt,chromium fonts-dejavu-core)
 	@command -v bwrap >/dev/null || $(call apt,bubblewrap)
+	@command -v redis-server >/dev/null || $(call apt,redis-server)
 
 demo: setup system
 	@rm -rf $(OUT) && mkdir -p $(OUT)

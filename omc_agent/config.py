@@ -87,11 +87,13 @@ class Confinement:
 
 @dataclass(frozen=True)
 class ChatSettings:
-    """Who thinks, and for how long a call may take (seconds)."""
+    """Who thinks, under which names and where, and for how long a call may take (seconds)."""
 
     model: str = "offline"
     timeout: float = 120.0
     seed: int = 0
+    base_url: str = ""
+    aliases: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,13 @@ class AgentSettings(Configurable):
     group = Unicode(
         help="A column whose equal values belong together, such as a patient's; none is on both sides of a split."
     ).tag(config=True)
-    model = Unicode("offline", help="Who thinks: offline, or provider:model.").tag(config=True)
+    model = Unicode(
+        "offline", help="Who thinks: offline, provider:model, or an alias; several with commas: the next stands in."
+    ).tag(config=True)
+    models = Dict(Unicode(), help="Aliases for -m, such as fast = openai:gpt-5-mini,ollama:qwen3.").tag(config=True)
+    base_url = Unicode(help="Server of the provider named first, such as that of an OpenAI-compatible one.").tag(
+        config=True
+    )
     model_timeout = Float(120.0, help="Seconds that one model call may take.").tag(config=True)
     approve = Enum(("always", "risky", "never"), "risky", help="When a person is asked.").tag(config=True)
     answer_within = Float(0.0, min=0, help="Seconds that a question waits for an answer; 0: as long as needed.").tag(
@@ -198,6 +206,9 @@ class AgentSettings(Configurable):
         help="A YAML file that answers gates and clarifications by name, for runs that nobody watches."
     ).tag(config=True)
     budget = Float(0.0, min=0, help="US dollars that the chat model may cost; 0: no limit.").tag(config=True)
+    daily_budget = Float(0.0, min=0, help="US dollars that all runs of a day (UTC) may cost; 0: no limit.").tag(
+        config=True
+    )
     max_tokens = Int(0, min=0, help="Tokens that the chat model may read and write; 0: no limit.").tag(config=True)
     trials = Int(8, min=1, help="Trials of the hyperparameter search.").tag(config=True)
     tuning_rounds = Int(1, min=0, help="How often evaluation may send back to tuning.").tag(config=True)
@@ -271,7 +282,7 @@ class AgentSettings(Configurable):
 
     def chat(self) -> ChatSettings:
         """The slice for `llm/`."""
-        return ChatSettings(model=self.model, timeout=self.model_timeout, seed=self.seed)
+        return ChatSettings(self.model, self.model_timeout, self.seed, self.base_url, dict(self.models))
 
     def gates(self, *, interactive: bool) -> Gates:
         """The slice for whoever asks."""

@@ -37,7 +37,10 @@ CODES: dict[str, str] = {
     "data.bad_query": "The database refused the query.",
     "model.unknown": "No provider of that name.",
     "model.no_package": "The provider's package is not installed.",
+    "model.no_key": "The provider's key is not there.",
     "model.failed": "The provider did not answer.",
+    "model.refused": "The model refused to answer.",
+    "model.replay": "The record does not hold what is asked.",
     "sandbox.no_start": "The child kernel did not start.",
     "sandbox.tier": "Less isolation is to be had than `require_tier` asks for.",
     "sandbox.no_frame": "The sandbox has no variable of that name that is a frame.",
@@ -51,6 +54,7 @@ CODES: dict[str, str] = {
     "run.rejected": "A person rejected the plan of a stage.",
     "run.store": "The store cannot be written.",
     "run.wall": "The run took longer than AgentSettings.run_wall.",
+    "run.daily": "The budget of the day is used up.",
     "run.stopped": "The run was stopped.",
     "run.approval_needed": "The run waits for a person, and nobody is there.",
     "run.not_finished": "The run has not got that far.",
@@ -152,6 +156,7 @@ def error_from_dict(fields: dict[str, Any]) -> AgentError:
     """The error whose :meth:`AgentError.to_dict` gave `fields`."""
     code = str(fields["code"])
     special: dict[str, type[AgentError]] = {
+        "run.daily": RunStopped,
         "run.stopped": RunStopped,
         "run.wall": RunStopped,
         "run.rejected": RunStopped,

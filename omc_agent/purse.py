@@ -56,7 +56,7 @@ class Purse:
         # Asked once: the same question again would get the same answer, and turn in a circle.
         if decision.type == "reject" or self.is_empty():
             flag = "--max-tokens" if self.in_tokens else "--budget"
-            raise RunStopped("run.rejected", given=f"The budget of run {run_id} is used up: {self._said()}.",
+            raise RunStopped("run.rejected", given=f"The budget of run {run_id} is used up: {self.said()}.",
                              have="The work so far is kept.",
                              try_=f"%agent resume {run_id} {flag} N goes on.")  # fmt: skip
 
@@ -66,7 +66,7 @@ class Purse:
             gate="budget",
             stage=stage,
             question="The budget is used up. Go on?",
-            context=f"Used: {self._said()}.",
+            context=f"Used: {self.said()}.",
             effect=f"Raises the limit to {self._doubled():g} {unit}, or to what you answer.",
             default=f"{self._doubled():g}",
         )
@@ -74,7 +74,8 @@ class Purse:
     def _doubled(self) -> float:
         return max(2 * self.limit, self.used() + self.limit)
 
-    def _said(self) -> str:
+    def said(self) -> str:
+        """How much of the limit is used, in words."""
         used = f"{self.used():,.0f} of {self.limit:,.0f} tokens" if self.in_tokens else ""
         return used or f"${self.used():.2f} of ${self.limit:.2f}"
 

@@ -30,7 +30,7 @@ from omc_agent.events import (
 from omc_agent.graph.edges import build_graph
 from omc_agent.graph.state import first_state
 from omc_agent.ledger import Ledger
-from omc_agent.llm.chat import describe_chat_model, open_chat_model
+from omc_agent.llm.chat import OpenModel, describe_chat_model, open_chat_models
 from omc_agent.orchestrator import AgentOrchestrator
 from omc_agent.overrides import split_by_home
 from omc_agent.recorder import Recorder
@@ -180,15 +180,16 @@ class Session:
         if not self.row["goal"].strip():
             raise GoalError("goal.empty", given="The goal is empty.", have="A goal is one sentence.",
                             try_="For example: Predict whether BTC rises over the next hour.")  # fmt: skip
-        model = self._given_model
-        if model is None:
-            model = await asyncio.to_thread(open_chat_model, self.settings.chat())
+        models = [OpenModel(self.settings.model, self._given_model)] if self._given_model is not None else []
+        if not models:
+            models = await asyncio.to_thread(open_chat_models, self.settings.chat())
+        model, stand_ins = models[0].model, [each.model for each in models[1:]]
         async with AsyncExitStack() as stack:
             path = self.shared.home / "checkpoints.db"
             saver = await stack.enter_async_context(
                 open_checkpoints(path, synchronous=self.settings.synchronous, before=self.ledger.flush)
             )
-            graph = build_graph(model, saver)
+            graph = build_graph(model, saver, stand_ins)
             if self.steering.turn is not None:
                 await self._branch_off(graph, self.steering.turn)
             await self._tell_start(model)
@@ -203,7 +204,7 @@ class Session:
                                 allowed_imports=self.settings.allowed_imports, owner=self.owner)  # fmt: skip
             stack.push_async_callback(recorder.close)
             supplies = Supplies(store, self.settings, self.row, self.ledger, self._emit, cost=self.cost,
-                                frames=self.frames, interactive=self.interactive)  # fmt: skip
+                                frames=self.frames, interactive=self.interactive, models=models)  # fmt: skip
             self._supplies, self.room = supplies, supplies.room
             self._context = context = supplies.context(
                 recorder, self.steering, keep_settings=self._keep_settings, plan_only=plan_only

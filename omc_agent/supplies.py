@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ from omc_agent.config import AgentSettings
 from omc_agent.events import ArtifactSaved, Event
 from omc_agent.graph.gates import make_ask
 from omc_agent.ledger import Ledger
+from omc_agent.llm.chat import OpenModel
 from omc_agent.market import Market
 from omc_agent.purse import Purse, grants
 from omc_agent.recipe import recipe_of
 from omc_agent.recorder import Recorder
 from omc_agent.report import ReportWriter
 from omc_agent.sandbox import tiers
+from omc_agent.spending import Spending
 from omc_agent.steering import Steering
 from omc_agent.store.artifacts import save_artifact
 from omc_agent.store.records import Row, SessionManager
@@ -65,14 +67,15 @@ class Supplies:
         cost: dict[str, float],
         frames: Mapping[str, Any],
         interactive: bool,
+        models: Sequence[OpenModel] = (),
     ) -> None:
         self.store, self.settings, self.row, self.ledger, self.emit = store, settings, row, ledger, emit
         self.cost = cost
         self.frames = {name: plain_frame(frame) for name, frame in frames.items()}
+        self._names = {id(each.model): each.name for each in models}
         self.workspace = Path(row["workspace"])
         self.gates = settings.gates(interactive=interactive)
         self.room = WaitingRoom(store, ledger, self.gates)
-        self._cost_is_kept = True
 
     def context(
         self,
@@ -89,10 +92,12 @@ class Supplies:
         ask = make_ask(self.gates, self.room.settle, walled=self._walled, asked=self.room.asked)
         rows = self.store.requests(run_id, status="decided", branch=self.ledger.branch)
         purse = Purse(settings.budget, settings.max_tokens, self.cost, grants(rows))
+        spending = Spending(
+            self.store, run_id, purse, daily=settings.daily_budget, emit=self.emit, keep=self._keep_cost
+        )
 
         async def afford(stage: str, key: str) -> None:
-            await self._keep_cost()
-            await purse.afford(ask, run_id, stage, key)
+            await spending.afford(ask, stage, key)
 
         async def open_sealed(frozen: dict[str, Any]) -> tuple[Any, int]:
             await self.ledger.flush()
@@ -124,7 +129,8 @@ class Supplies:
             keep_settings=keep_settings,
             base=dict(self.row["settings"].get("follow") or {}),
             save_artifact=self._save_artifact,
-            spend=self._spend,
+            spend=spending.spend,
+            name_of=lambda model: self._names.get(id(model), settings.model),
             write_report=self._write_report,
         )
 
@@ -160,18 +166,10 @@ class Supplies:
         await self.emit(saved, f"artifact:{name}:{saved.sha256[:12]}")
         return saved
 
-    def _spend(self, stage: str, usage: dict[str, Any]) -> None:
-        self.cost["tokens_in"] += int(usage.get("input_tokens", 0))
-        self.cost["tokens_out"] += int(usage.get("output_tokens", 0))
-        self.cost["calls"] += 1
-        self._cost_is_kept = not (usage.get("input_tokens") or usage.get("output_tokens"))
-
     async def _keep_cost(self) -> None:
         """What was spent is on disk before more is: a run that is killed must not spend its budget twice."""
-        if not self._cost_is_kept:
-            self._cost_is_kept = True
-            summary = {**self.row["summary"], "cost": dict(self.cost)}
-            await asyncio.to_thread(self.store.update, self.ledger.run_id, by=self.ledger.owner, summary=summary)
+        summary = {**self.row["summary"], "cost": dict(self.cost)}
+        await asyncio.to_thread(self.store.update, self.ledger.run_id, by=self.ledger.owner, summary=summary)
 
     def _sealed(self) -> dict[str, Any]:
         rows = self.store.cells(self.ledger.run_id, branch=self.ledger.branch)

@@ -40,7 +40,7 @@ def test_run_prints_one_json_object_on_stdout_and_the_story_on_stderr(market):
         (["run", "Predict BTC", "--trials", "0", "--json"], 2, "usage.value"),
         (["run", "Predict BTC", "--db", "nosuchname", "--json"], 2, "usage.value"),
         (["run", "Predict BTC", "--json"], 1, "data.no_database"),
-        (["run", "Predict BTC", "--model", "ollama:x", "--json"], 1, "model.no_package"),
+        (["run", "Predict BTC", "--model", "google_genai:x", "--json"], 1, "model.no_package"),
     ],
 )
 def test_json_is_printed_also_when_it_fails(words, code, error, capsys):
@@ -53,8 +53,8 @@ def test_json_is_printed_also_when_it_fails(words, code, error, capsys):
 
 
 def test_no_package_gives_the_pip_line(capsys):
-    cli.main(["run", "Predict BTC", "--model", "ollama:x"])
-    assert "pip install langchain-ollama" in capsys.readouterr().err
+    cli.main(["run", "Predict BTC", "--model", "google_genai:x"])
+    assert "pip install langchain-google-genai" in capsys.readouterr().err
 
 
 def test_plan_prints_brief_and_plan_and_runs_nothing(market, capsys):

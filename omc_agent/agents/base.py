@@ -13,6 +13,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 from pydantic import BaseModel, Field
 
+from omc_agent.agents.calling import around_calls
 from omc_agent.agents.context import RunContext
 from omc_agent.agents.middleware import FREE_CODE, Stage, StageState, Steps
 from omc_agent.agents.toolbox import answer, cell_key
@@ -70,13 +71,15 @@ class BaseAgent:
         """What the stage owes and did not leave, in words; None when all is there."""
         return None
 
-    def build(self, model: BaseChatModel) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """The agent as a graph, ready to be a node."""
+    def build(
+        self, model: BaseChatModel, stand_ins: Sequence[BaseChatModel] = ()
+    ) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The agent as a graph, ready to be a node; `stand_ins` answer when the model does not."""
         return create_agent(
             model,
             list(self.tools()),
             system_prompt=f"{HOUSE_RULES}\n\n{self.prompt}",
-            middleware=[Stage(self), Steps(self)],
+            middleware=[Stage(self), Steps(self), *around_calls(stand_ins)],
             state_schema=StageState,
             context_schema=RunContext,
             name=self.stage,

@@ -146,7 +146,8 @@ class RunContext:
 
     `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` id and brief of
     the run that this one follows (empty: none). `afford` returns when one more model call is paid for, `walled` says
-    whether a wall holds generated code, `keep_settings` takes changed settings of the run.
+    whether a wall holds generated code, `keep_settings` takes changed settings of the run. `spend` counts what a call
+    cost (stage, model, usage, key), `name_of` says how an open chat model is called.
     """
 
     run_id: str
@@ -173,5 +174,6 @@ class RunContext:
     keep_settings: Callable[[dict[str, Any]], Awaitable[None]]
     base: dict[str, Any]
     save_artifact: Callable[[str, bytes], Awaitable[Any]]
-    spend: Callable[[str, dict[str, Any]], None]
+    spend: Callable[[str, str, dict[str, Any], str], Awaitable[None]]
+    name_of: Callable[[Any], str]
     write_report: Callable[[Mapping[str, Any]], Awaitable[dict[str, str]]]

@@ -19,7 +19,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from omc_agent.agents import gating
+from omc_agent.agents import calling, gating
 from omc_agent.agents.answers import answered
 from omc_agent.agents.context import RunContext, Shared, Words
 from omc_agent.brief import Brief
@@ -131,28 +131,24 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         await context.afford(self.agent.stage, key)
         request = _with_said(request, context.words, self.agent.stage)
         try:
-            response = await asyncio.wait_for(handler(request), context.model_timeout or None)
-        except TimeoutError:
-            raise ModelError(
-                "model.failed",
-                given=f"{context.model_name} did not answer within {context.model_timeout:g} s.",
-                have="The work so far is kept.",
-                try_="Raise AgentSettings.model_timeout, or use another model with -m.",
-            ) from None
+            response = await handler(request)
         except (AgentError, GraphBubbleUp, asyncio.CancelledError):
             raise
         except Exception as error:  # any provider has exceptions of its own
-            raise ModelError(
-                "model.failed",
-                given=f"{context.model_name}: {type(error).__name__}: {str(error)[:300]}",
-                have="The work so far is kept.",
-                try_="Check the key and the network, or use another model with -m.",
-            ) from error
-        for message in response.result:
-            if isinstance(message, AIMessage):
-                context.spend(self.agent.stage, dict(message.usage_metadata or {}))
-                if message.text.strip():
-                    await context.emit(Reason(stage=self.agent.stage, text=message.text.strip()), f"{key}:reason")
+            raise calling.failed(context.model_name, error) from error
+        message = calling.answer_of(response)
+        if message is not None:
+            name = str(message.response_metadata.get(calling.ASKED, context.model_name))
+            await context.spend(self.agent.stage, name, dict(message.usage_metadata or {}), key)
+            if refused := calling.refusal_of(message):
+                raise ModelError(
+                    "model.refused",
+                    given=f"{name} refused: {refused[:300]}",
+                    have="The work so far is kept.",
+                    try_="Word the goal otherwise, or use another model with -m.",
+                )
+            if message.text.strip():
+                await context.emit(Reason(stage=self.agent.stage, text=message.text.strip()), f"{key}:reason")
         return response  # type: ignore[no-any-return]
 
     async def awrap_tool_call(

@@ -6,7 +6,7 @@ order of the stages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -130,11 +130,15 @@ _DECISIONS: dict[str, Router] = {
 }
 
 
-def build_graph(model: BaseChatModel, saver: BaseCheckpointSaver[Any] | None = None) -> Graph:
+def build_graph(
+    model: BaseChatModel,
+    saver: BaseCheckpointSaver[Any] | None = None,
+    stand_ins: Sequence[BaseChatModel] = (),
+) -> Graph:
     """All stages wired, agents as subgraph nodes, on one checkpointer."""
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(AgentState, context_schema=RunContext)
     for agent in AGENTS:
-        graph.add_node(agent.stage, agent().build(model))
+        graph.add_node(agent.stage, agent().build(model, stand_ins))
     graph.add_node("clarification", nodes.clarification)
     graph.add_node("leak_test", leak_test)
     graph.add_node("selection", selection)

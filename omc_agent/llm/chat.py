@@ -1,85 +1,93 @@
-"""`open_chat_model`: a name becomes a chat model that is ready to be bound to tools."""
+"""`open_chat_models`: names become chat models that are ready to be bound to tools."""
 
 from __future__ import annotations
 
-import difflib
-import re
+from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
 from omc_agent.config import ChatSettings
 from omc_agent.errors import ModelError
+from omc_agent.llm.keys import VARIABLES, find_key
+from omc_agent.llm.names import OFFLINE, PROVIDERS, ModelName, read_names
 
-OFFLINE = "offline"
-# provider -> the package that LangChain's init_chat_model imports for it
-PROVIDERS = {
-    "openai": "langchain-openai",
-    "anthropic": "langchain-anthropic",
-    "ollama": "langchain-ollama",
-    "google_genai": "langchain-google-genai",
-    "google_vertexai": "langchain-google-vertexai",
-    "azure_openai": "langchain-openai",
-    "bedrock": "langchain-aws",
-    "mistralai": "langchain-mistralai",
-    "groq": "langchain-groq",
-    "deepseek": "langchain-deepseek",
-    "cohere": "langchain-cohere",
-    "fireworks": "langchain-fireworks",
-    "together": "langchain-together",
-    "huggingface": "langchain-huggingface",
-    "xai": "langchain-xai",
-    "perplexity": "langchain-perplexity",
-    "openrouter": "langchain-openrouter",
-}
+__all__ = ["OFFLINE", "PROVIDERS", "OpenModel", "describe_chat_model", "open_chat_models"]
 
 
-def open_chat_model(settings: ChatSettings) -> BaseChatModel:
-    """The model of that name.
+@dataclass(frozen=True)
+class OpenModel:
+    """A chat model that is ready, how it is named, and where its key is from."""
+
+    name: str
+    model: BaseChatModel
+    key: str = ""
+
+
+def open_chat_models(settings: ChatSettings) -> list[OpenModel]:
+    """The models that the settings name, in the order of fallback.
 
     Parameters
     ----------
     settings : ChatSettings
-        ``offline``, or ``provider:model`` as LangChain's ``init_chat_model`` reads it.
+        ``model``: ``offline``, or ``provider:model`` as LangChain's ``init_chat_model`` reads it, or an alias;
+        several with commas between them. ``base_url``: another server of the first one's provider.
 
     Raises
     ------
     ModelError
-        ``model.unknown`` for a provider that nobody knows, ``model.no_package`` with the pip line.
+        ``model.unknown`` for a provider that nobody knows, ``model.no_package`` with the pip line,
+        ``model.no_key`` with the variable, ``model.failed`` when the client cannot be made.
     """
-    if settings.model == OFFLINE:
+    names = read_names(settings.model, settings.aliases)
+    return [_open(name, settings, settings.base_url if not number else "") for number, name in enumerate(names)]
+
+
+def _open(name: ModelName, settings: ChatSettings, base_url: str) -> OpenModel:
+    if name.provider == OFFLINE:
         from omc_agent.llm.offline import OfflineChatModel
 
-        return OfflineChatModel(seed=settings.seed)
-    # provider:model, or provider/model; the model's own name may hold both signs.
-    provider, *rest = re.split("[:/]", settings.model, maxsplit=1)
-    name = rest[0] if rest else ""
-    if not name or provider not in PROVIDERS:
-        near = difflib.get_close_matches(provider, PROVIDERS, n=3) or sorted(PROVIDERS)[:5]
-        raise ModelError(
-            "model.unknown",
-            given=f"{settings.model!r} names no provider that is known.",
-            have=f"Nearest: {', '.join(near)}; without a key there is {OFFLINE}.",
-            try_="Write -m provider:model, for example -m openai:gpt-5.",
-        )
+        return OpenModel(OFFLINE, OfflineChatModel(seed=settings.seed))
     from langchain.chat_models import init_chat_model
 
+    key = find_key(name.provider)
+    given: dict[str, Any] = {"timeout": settings.timeout, "streaming": True}
+    if name.provider == "ollama":
+        given = {"client_kwargs": {"timeout": settings.timeout}}
+    if key is not None and not key.source.startswith("the variable"):
+        given["api_key"] = key.value
+    if base_url:
+        given["base_url"] = base_url
     try:
-        return init_chat_model(name, model_provider=provider, timeout=settings.timeout)
+        model = init_chat_model(name.model, model_provider=name.provider, **given)
     except ImportError:
-        package = PROVIDERS[provider]
+        package = PROVIDERS[name.provider]
         raise ModelError(
             "model.no_package",
-            given=f"-m {settings.model} needs the package {package}, which is not installed.",
+            given=f"-m {name.text} needs the package {package}, which is not installed.",
             have=f"Without it there is {OFFLINE}.",
             try_=f"pip install {package}",
         ) from None
     except Exception as error:  # each client has its own exception for a missing key
+        if key is None and name.provider in VARIABLES:
+            raise _no_key(name) from None
         raise ModelError(
             "model.failed",
-            given=f"{settings.model} cannot be opened: {str(error).splitlines()[0][:200]}",
-            have="Keys are read from the environment, never from a cell.",
-            try_=f"Set the key of {provider} in the environment, or leave -m out.",
+            given=f"{name.text} cannot be opened: {str(error).splitlines()[0][:200]}",
+            have=f"Its key is from {key.source}." if key else "It needs no key of ours.",
+            try_="%agent doctor says which provider would answer; without -m there is offline.",
         ) from None
+    return OpenModel(name.text, model, key.source if key else "")
+
+
+def _no_key(name: ModelName) -> ModelError:
+    variable = VARIABLES[name.provider][0]
+    return ModelError(
+        "model.no_key",
+        given=f"-m {name.text} needs a key, and there is none.",
+        have=f"It is looked for in the variable {variable}, in a .env file and in the keyring; never in a cell.",
+        try_=f"Set {variable} before Jupyter starts, or write it into .env.",
+    )
 
 
 def describe_chat_model(model: BaseChatModel, name: str) -> str:

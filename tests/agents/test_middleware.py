@@ -182,7 +182,7 @@ async def test_a_model_that_does_not_answer_in_time_is_a_model_error():
             await asyncio.sleep(30)
 
     world = World(timeout=0.05)
-    with pytest.raises(ModelError, match=r"did not answer within 0\.05 s") as failed:
+    with pytest.raises(ModelError, match=r"gave no answer within 0\.05 s") as failed:
         await Worker().build(Slow(script=in_turn())).ainvoke({"goal": "g"}, context=world.context)
     assert failed.value.code == "model.failed"
 

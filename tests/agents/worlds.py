@@ -37,7 +37,7 @@ class World:
             ask=make_ask(gates, self.settle), save_artifact=None, afford=self.afford,
             words=self.words, pending=lambda: self.pending, base={},
             walled=self.walled, keep_settings=self.keep_settings,
-            spend=lambda stage, usage: self.spent.append((stage, usage)), write_report=self.write_report,
+            spend=self.spend, name_of=lambda model: "scripted", write_report=self.write_report,
         )  # fmt: skip
 
     async def emit(self, event, key):
@@ -55,6 +55,9 @@ class World:
 
     async def afford(self, stage, key):
         pass
+
+    async def spend(self, stage, name, usage, key):
+        self.spent.append((stage, usage))
 
     async def run_cell(self, code, *, key, kind, into, entered):
         self.cells.append(SimpleNamespace(code=code, key=key, kind=kind, into=list(into), entered=entered))

@@ -6,8 +6,12 @@ import pytest
 
 from omc_agent.config import ChatSettings
 from omc_agent.errors import ModelError
-from omc_agent.llm.chat import OFFLINE, PROVIDERS, describe_chat_model, open_chat_model
+from omc_agent.llm.chat import OFFLINE, PROVIDERS, describe_chat_model, open_chat_models
 from omc_agent.llm.offline import OfflineChatModel
+
+
+def open_chat_model(settings):
+    return open_chat_models(settings)[0].model
 
 
 def test_offline_needs_nothing_and_takes_the_seed():
@@ -60,7 +64,8 @@ def test_a_missing_key_is_one_sentence_without_a_traceback(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(ModelError) as failed:
         open_chat_model(ChatSettings(model="openai:gpt-5"))
-    assert failed.value.code == "model.failed"
+    assert failed.value.code == "model.no_key"
+    assert "OPENAI_API_KEY" in failed.value.try_
     assert "\n" not in failed.value.line()
     assert failed.value.__suppress_context__
 

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from omc_agent.agents.data_analyst import DataAnalystAgent
 from omc_agent.brief import Brief
 from omc_agent.config import ChatSettings
-from omc_agent.llm.chat import open_chat_model
+from omc_agent.llm.chat import open_chat_models
 from omc_agent.llm.offline import OfflineChatModel
 
 FACTS = {"stage": "data_analysis", "visit": 1, "brief": Brief(coins=["BTC"]).model_dump()}
@@ -91,6 +91,6 @@ def test_without_tools_it_says_that_it_has_no_rule():
 
 
 def test_it_says_of_itself_what_it_is_not():
-    model = open_chat_model(ChatSettings())
+    model = open_chat_models(ChatSettings())[0].model
     assert isinstance(model, OfflineChatModel)
     assert "not a language model" in model.note

@@ -1,0 +1,176 @@
+"""The server: one thread a connection, on a free port of loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.providers.scripts import Fault, Reply, Script, Turn, as_offline
+from tests.providers.wires import JSON, WIRES, Wire
+
+
+class ProviderServer:
+    """A provider on loopback, as a context manager.
+
+    Parameters
+    ----------
+    script : callable
+        ``script(turn)`` gives the reply or the fault; by default the offline model answers.
+    pause : float
+        Seconds between the pieces of a stream.
+
+    Attributes
+    ----------
+    turns : list of Turn
+        All requests so far, failed ones too.
+    keys : list of str
+        The key that came with each.
+    left : list of int
+        Numbers of the requests whose client left before the answer was whole.
+
+    Examples
+    --------
+    >>> with ProviderServer() as server:
+    ...     server.url("openai").startswith("http://127.0.0.1:")
+    True
+    """
+
+    def __init__(self, script: Script = as_offline, *, pause: float = 0.0) -> None:
+        self.script, self.pause = script, pause
+        self.turns: list[Turn] = []
+        self.keys: list[str] = []
+        self.seconds: list[float] = []
+        self.left: list[int] = []
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+
+    def __enter__(self) -> ProviderServer:
+        self._http = _Provider(("127.0.0.1", 0), _Handler)
+        self._http.owner = self
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def url(self, wire: str) -> str:
+        """The base URL that this wire's client wants."""
+        root = f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"{root}/v1" if wire == "openai" else root
+
+    def environment(self) -> dict[str, str]:
+        """Variables that send all three clients here, with keys that open nothing."""
+        return {
+            "OPENAI_BASE_URL": self.url("openai"),
+            "OPENAI_API_KEY": "sk-loopback-openai",
+            "ANTHROPIC_BASE_URL": self.url("anthropic"),
+            "ANTHROPIC_API_KEY": "sk-loopback-anthropic",
+            "OLLAMA_HOST": self.url("ollama"),
+        }
+
+    def take(self, wire: Wire, body: dict[str, Any], key: str) -> tuple[Turn, Reply | Fault]:
+        """Number the request, keep it, and ask the script."""
+        with self._lock:
+            turn = wire.read(body, len(self.turns))
+            self.turns.append(turn)
+            self.keys.append(key)
+        return turn, self.script(turn)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but no longer than the server lives."""
+        self._ending.wait(seconds)
+
+
+class _Provider(ThreadingHTTPServer):
+    """The HTTP server, which knows whose it is."""
+
+    owner: ProviderServer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    server: _Provider
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Quiet."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        wire = next((each for each in WIRES if self.path.split("?")[0].endswith(each.path)), None)
+        if wire is None:
+            self._send(404, {"error": {"message": f"no such path: {self.path}"}})
+            return
+        began = time.perf_counter()
+        key = self.headers.get("x-api-key") or self.headers.get("Authorization", "").removeprefix("Bearer ")
+        turn, answer = self.server.owner.take(wire, body, key)
+        try:
+            self._answer(wire, body, turn, answer)
+        except (BrokenPipeError, ConnectionResetError):
+            self.server.owner.left.append(turn.number)
+            self.close_connection = True
+        self.server.owner.seconds.append(time.perf_counter() - began)
+
+    def _answer(self, wire: Wire, body: dict[str, Any], turn: Turn, answer: Reply | Fault) -> None:
+        if isinstance(answer, Fault) and answer.kind == "status":
+            self._send(answer.status, wire.error(answer.status), retry_after=answer.retry_after)
+        elif isinstance(answer, Fault) and answer.kind == "garbage":
+            self._send_text(200, "<html>not a chat model</html>", "text/html")
+        elif isinstance(answer, Fault) and answer.kind == "hang":
+            self._hang(turn)
+        elif isinstance(answer, Fault):
+            self._stream(wire, turn, Reply("This sentence is cut in the"), cut=True)
+        elif wire.streams(body):
+            self._stream(wire, turn, answer)
+        else:
+            self._send(200, wire.whole(turn, answer))
+
+    def _hang(self, turn: Turn) -> None:
+        """Wait until the client leaves, or the server ends."""
+        self.connection.settimeout(0.02)
+        while not self.server.owner._ending.is_set():
+            with contextlib.suppress(TimeoutError):
+                if not self.connection.recv(1):
+                    self.server.owner.left.append(turn.number)
+                    break
+        self.close_connection = True
+
+    def _stream(self, wire: Wire, turn: Turn, reply: Reply, *, cut: bool = False) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", wire.stream_type)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        pieces = list(wire.pieces(turn, reply))
+        for piece in pieces[: len(pieces) // 2] if cut else pieces:
+            data = piece.encode()
+            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+            self.wfile.flush()
+            if self.server.owner.pause:
+                self.server.owner.wait(self.server.owner.pause)
+        if cut:
+            self.close_connection = True
+            return
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _send(self, status: int, value: dict[str, Any], *, retry_after: float = 0.0) -> None:
+        self._send_text(status, json.dumps(value), JSON, retry_after=retry_after)
+
+    def _send_text(self, status: int, text: str, kind: str, *, retry_after: float = 0.0) -> None:
+        data = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        if retry_after:
+            self.send_header("Retry-After", f"{retry_after:g}")
+        self.end_headers()
+        self.wfile.write(data)
