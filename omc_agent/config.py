@@ -6,6 +6,7 @@ keywords of :func:`omc_agent.run`.
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -189,7 +190,7 @@ class AgentSettings(Configurable):
         "offline", help="Who thinks: offline, provider:model, or an alias; several with commas: the next stands in."
     ).tag(config=True)
     models = Dict(Unicode(), help="Aliases for -m, such as fast = openai:gpt-5-mini,ollama:qwen3.").tag(config=True)
-    base_url = Unicode(help="Server of the provider named first, such as that of an OpenAI-compatible one.").tag(
+    base_url = Unicode(help="Server for the models of the provider named first, such as a local one.").tag(
         config=True
     )
     model_timeout = Float(120.0, help="Seconds that one model call may take.").tag(config=True)
@@ -357,6 +358,7 @@ def settings_with(base: AgentSettings | None = None, **values: Any) -> AgentSett
                 try_="%agent help shows the flags.",
             )
         try:
+            _check_finite(value)
             setattr(fresh, name, value)
         except TraitError as error:
             raise UsageError(
@@ -366,6 +368,11 @@ def settings_with(base: AgentSettings | None = None, **values: Any) -> AgentSett
                 try_=f"{AgentSettings.class_traits()[name].help}",
             ) from None
     return fresh
+
+
+def _check_finite(value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):  # a comparison with nan lets it through
+        raise TraitError("It is no number that can be compared.")
 
 
 def with_limits(limits: Limits, **values: Any) -> Limits:

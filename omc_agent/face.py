@@ -17,12 +17,15 @@ from omc_agent.events import Event
 from omc_agent.follower import Follower
 from omc_agent.graph.edges import build_graph
 from omc_agent.handle import Handle
+from omc_agent.llm.chat import check_tools
+from omc_agent.llm.keys import read_variables
 from omc_agent.llm.offline import OfflineChatModel
 from omc_agent.llm.questions_about import answer_from_record, is_question
 from omc_agent.orchestrator import AgentOrchestrator, stored_settings
 from omc_agent.overrides import earliest_stage
 from omc_agent.request import Decision
 from omc_agent.result import RunResult
+from omc_agent.secrecy import refuse_secrets
 from omc_agent.session import Session
 from omc_agent.store.leases import Leases
 from omc_agent.store.records import SessionManager
@@ -43,7 +46,8 @@ _lock = threading.Lock()
 
 
 def orchestrator_for(settings: AgentSettings) -> AgentOrchestrator:
-    """The orchestrator of that home and store; one a process."""
+    """The orchestrator of that home and store; one a process. A `.env` is read anew first."""
+    read_variables()
     key = (str(settings.resolved_home()), settings.store_url(), settings.synchronous)
     with _lock:
         if not _orchestrators:
@@ -90,6 +94,10 @@ def start(
     follow: str = "",
 ) -> Handle:
     """Create the run's row and start it on the engine, in the caller's context."""
+    refuse_secrets(goal, "The goal")  # before there is a run, whose record would keep it
+    refuse_secrets(settings.model, "The name of the model")
+    if model is not None:
+        check_tools(model, settings.model)
     shared = orchestrator_for(settings)
     settings.source()  # a --db name that is not known is the command line's fault, before there is a run
     settings.gates(interactive=interactive)  # and so is a policy file that cannot be read
@@ -129,6 +137,7 @@ def resume(
     turn : Turn, optional
         Go on from a stage, on a branch of its own.
     """
+    refuse_secrets(str((given or {}).get("model", "")), "The name of the model")
     shared = orchestrator_for(settings)
     row = shared.store.read(run_id)
     if Leases(shared.store.engine).holder(run_id) is not None:
@@ -137,6 +146,8 @@ def resume(
     kept = {k: v for k, v in row["settings"].items() if k not in leave_out}
     db = row["settings"].get("db") or ""
     kept |= {"db": db} if db and "***" not in db else {}
+    if "***" in str(kept.get("base_url") or ""):  # it held a password, which is not kept
+        del kept["base_url"]
     settings = settings_with(settings, **{**kept, **(given or {})})
     _pay(shared.store, run_id, given or {})
     session = Session(shared, settings, row, interactive=interactive, model=model, **_shown(view))

@@ -14,6 +14,7 @@ from omc_agent.request import Decision
 # flag(s), arguments of add_argument; `dest` is the setting of that name.
 SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("-m", "--model"), {"help": "who thinks: offline, or provider:model"}),
+    (("--base-url",), {"metavar": "URL", "help": "server of the model, such as an OpenAI-compatible one"}),
     (("--db",), {"metavar": "URL|NAME", "help": "database of the rows: an SQLAlchemy URL or a configured name"}),
     (("--table",), {"metavar": "NAME", "help": "table that holds the rows"}),
     (("--target",), {"metavar": "COLUMN", "help": "column to predict"}),

@@ -18,8 +18,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.errors import GraphBubbleUp
 
+from omc_agent.agents.failures import known_failure, named, who
 from omc_agent.errors import AgentError, ModelError
 from omc_agent.events import Warned
+from omc_agent.secrecy import hide_secrets
 
 RETRIES = 2  # after the client's own, which heed Retry-After
 REPAIRS = 2
@@ -66,8 +68,10 @@ def failed(name: str, error: Exception) -> ModelError:
     if isinstance(error, TimeoutError):
         return ModelError("model.failed", given=f"{name} gave {error}.", have="The work so far is kept.",
                           try_="Raise AgentSettings.model_timeout, or use another model with -m.")  # fmt: skip
-    status = status_of(error)
-    said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    status, name = status_of(error), who(error, name)
+    if (known := known_failure(name, error, status)) is not None:
+        return known
+    said = hide_secrets(f"{type(error).__name__}: {' '.join(str(error).split())}")[:330]
     hints = {
         401: "Check the key: %agent doctor says where it is from.",
         403: "Check the key: %agent doctor says where it is from.",
@@ -104,7 +108,7 @@ class Patience(AgentMiddleware[Any, Any, Any]):
         except (AgentError, GraphBubbleUp, asyncio.CancelledError):
             raise
         except Exception as error:  # any provider has exceptions of its own
-            await _tell(request, name, error)
+            await _tell(request, name, named(error, name))
             raise
         message = answer_of(response)
         if message is not None:
@@ -116,7 +120,7 @@ async def _tell(request: ModelRequest[Any], name: str, error: Exception) -> None
     """A try that failed, as a warning: what comes next is another try, a stand-in, or the end of the stage."""
     context, info = request.runtime.context, getattr(request.runtime, "execution_info", None)
     stage = str(cast(Any, request.state)["entered"]["stage"])
-    what = " ".join(str(error).split())[:200]
+    what = hide_secrets(" ".join(str(error).split()))[:200]
     key = f"{getattr(info, 'task_id', 'no-task')}:{name}:{time.time()}"
     await context.emit(Warned(stage=stage, code="model_try", text=f"{name} did not answer: {what}"), key)
 

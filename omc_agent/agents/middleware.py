@@ -135,7 +135,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         except (AgentError, GraphBubbleUp, asyncio.CancelledError):
             raise
         except Exception as error:  # any provider has exceptions of its own
-            raise calling.failed(context.model_name, error) from error
+            raise calling.failed(context.model_name, error) from None  # its text may show a part of the key
         message = calling.answer_of(response)
         if message is not None:
             name = str(message.response_metadata.get(calling.ASKED, context.model_name))

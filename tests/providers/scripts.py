@@ -83,11 +83,14 @@ class Fault:
         For kind status.
     retry_after : float
         Seconds in the Retry-After header; 0: no header.
+    text : str
+        What the error says; empty: which status was scripted.
     """
 
     kind: str = "status"
     status: int = 500
     retry_after: float = 0.0
+    text: str = ""
 
 
 Script = Callable[[Turn], Reply | Fault]

@@ -31,6 +31,8 @@ class ProviderServer:
         The key that came with each.
     left : list of int
         Numbers of the requests whose client left before the answer was whole.
+    pulled : list of str
+        Models that the Ollama server says it has.
 
     Examples
     --------
@@ -45,6 +47,7 @@ class ProviderServer:
         self.keys: list[str] = []
         self.seconds: list[float] = []
         self.left: list[int] = []
+        self.pulled: list[str] = []
         self._lock = threading.Lock()
         self._ending = threading.Event()
 
@@ -105,6 +108,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Quiet."""
 
+    def do_GET(self) -> None:
+        if self.path == "/api/tags":  # Ollama's list of the models that it has
+            self._send(200, {"models": [{"name": name, "model": name} for name in self.server.owner.pulled]})
+        else:
+            self._send(404, {"error": {"message": f"no such path: {self.path}"}})
+
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         wire = next((each for each in WIRES if self.path.split("?")[0].endswith(each.path)), None)
@@ -123,7 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, wire: Wire, body: dict[str, Any], turn: Turn, answer: Reply | Fault) -> None:
         if isinstance(answer, Fault) and answer.kind == "status":
-            self._send(answer.status, wire.error(answer.status), retry_after=answer.retry_after)
+            body = json.dumps(wire.error(answer.status))
+            told = body.replace(f"scripted {answer.status}", answer.text) if answer.text else body
+            self._send_text(answer.status, told, JSON, retry_after=answer.retry_after)
         elif isinstance(answer, Fault) and answer.kind == "garbage":
             self._send_text(200, "<html>not a chat model</html>", "text/html")
         elif isinstance(answer, Fault) and answer.kind == "hang":
