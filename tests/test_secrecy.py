@@ -19,7 +19,8 @@ from tests.providers import Fault, ProviderServer
 SHAPES = [
     "sk-A1b2C3d4E5f6G7h8I9j0", "sk-proj-A1b2C3d4E5f6_G7h8", "sk-ant-api03-A1b2C3d4E5f6", "sk-or-v1-0a1b2c3d4e5f6a7b",
     "AIza" + "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q", "gsk_A1b2C3d4E5f6G7h8I9j0", "hf_A1b2C3d4E5f6G7h8I9j0",
-    "xai-A1b2C3d4E5f6G7h8I9j0", "pplx-A1b2C3d4E5f6G7h8I9j0", "lsv2_pt_0a1b2c3d4e5f6a7b8c9d_0a1b2c3d", "AKIA0123456789ABCDEF",
+    "xai-A1b2C3d4E5f6G7h8I9j0", "pplx-A1b2C3d4E5f6G7h8I9j0", "lsv2_pt_0a1b2c3d4e5f6a7b8c9d_0a1b2c3d",
+    "AKIA0123456789ABCDEF",
     "ghp_A1b2C3d4E5f6G7h8I9j0", "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2lnbmF0dXJl", "api_key=A1b2C3d4E5f6G7",
     'password: "correcthorse42"', "Bearer A1b2C3d4E5f6G7h8", "postgresql://me:hunter2@db/market",
 ]  # fmt: skip
