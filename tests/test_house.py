@@ -98,6 +98,7 @@ HOMES = {
     "sklearn": {"tools"}, "xgboost": {"tools"}, "ta": {"tools"}, "seaborn": {"tools"}, "optuna": {"tools"},
     "IPython": {"magics"},
     "ipykernel": {"sandbox"},
+    "langsmith": {"llm"}, "opentelemetry": {"llm"},
 }  # fmt: skip
 
 
