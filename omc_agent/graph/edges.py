@@ -139,13 +139,8 @@ def build_graph(
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(AgentState, context_schema=RunContext)
     for agent in AGENTS:
         graph.add_node(agent.stage, agent().build(model, stand_ins), metadata={"omc_stage": agent.stage})
-    others = {
-        "clarification": nodes.clarification,
-        "leak_test": leak_test,
-        "selection": selection,
-        "scoring": scoring,
-    }
-    for stage, node in others.items():
+    rules = {"leak_test": leak_test, "selection": selection, "scoring": scoring}
+    for stage, node in {"clarification": nodes.clarification, **rules}.items():
         graph.add_node(stage, node, metadata={"omc_stage": stage})
     graph.add_node(BREAKER, nodes.circuit_breaker)
     graph.add_edge(START, "understanding")
