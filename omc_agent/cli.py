@@ -56,6 +56,9 @@ def make_parser() -> Parser:
     each.add_argument("--json", action="store_true")
     each = _add(verbs, "list", _list, "list runs, newest first")
     each.add_argument("--status", default=None)
+    each = _add(verbs, "graph", _graph, "show the graph of stages, and where a run is in it")
+    each.add_argument("id", nargs="?", default="", help="the run, or one of its branches")
+    each.add_argument("--mermaid", action="store_true", help="as Mermaid text")
     _add_run_verbs(verbs)
     _add_data_verbs(verbs)
     _add(verbs, "doctor", _doctor, "what is in force on this machine")
@@ -237,6 +240,14 @@ def _show(parsed: argparse.Namespace) -> int:
     from omc_agent.verbs import story_of
 
     print(show_text(story_of(_store(), parsed.id)))
+    return 0
+
+
+def _graph(parsed: argparse.Namespace) -> int:
+    from omc_agent.verbs import graph_of
+
+    found = graph_of(_store(), parsed.id)
+    print(found.mermaid() if parsed.mermaid else found.text())
     return 0
 
 

@@ -12,6 +12,7 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
+from IPython.core.display_functions import display
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from omc_agent.config import AgentSettings
@@ -63,7 +64,10 @@ class AgentMagics(Magics):
                 have=f"Verbs: {', '.join(VERBS)}.",
                 try_="A goal goes into a cell that begins with %%agent.",
             )
-        return self._verbs().call(words)
+        found = self._verbs().call(words)
+        if hasattr(found, "picture"):
+            display(found.picture(), raw=True)  # type: ignore[no-untyped-call]
+        return found
 
     async def run_async(self, line: str, cell: str) -> Any:
         """Run the goal of a ``%%agent`` cell."""

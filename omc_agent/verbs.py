@@ -19,6 +19,7 @@ GOAL (one sentence, on the lines below)
 
 %agent list                     runs, newest first
 %agent show ID                  everything a run did (ID.1, ID.2: a branch)
+%agent graph [ID]               the graph of stages, and where the run is in it
 %agent artifacts ID             the files it left
 %agent attach ID                show it from its beginning, and go on showing it
 %agent resume ID                go on with a parked, stopped or killed run
@@ -106,6 +107,10 @@ class Verbs:
 
         events = story_of(self._store(), _first(words, "show"))
         return Shown(results.show_html(events), results.show_text(events))
+
+    def graph(self, words: Sequence[str]) -> Any:
+        """The graph of stages, with where a run is in it."""
+        return graph_of(self._store(), words[0] if words else "")
 
     def artifacts(self, words: Sequence[str]) -> Shown:
         """The files of a run."""
@@ -213,6 +218,16 @@ def story_of(store: Any, name: str) -> Sequence[Any]:
     run_id, branch = store.find_branch(name)
     store.read(run_id)
     return [told.event for told in store.story(run_id, branch)]
+
+
+def graph_of(store: Any, name: str) -> Any:
+    """The graph of stages with a run, or one of its branches, in it; the graph alone without a name."""
+    from omc_agent.branching import standing
+    from omc_agent.graph.drawing import drawn_graph, drawn_ways
+    from omc_agent.panels.graph_view import GraphView
+
+    events = standing(story_of(store, name)) if name else []
+    return GraphView(drawn_graph(), drawn_ways(), events)
 
 
 def code_of(store: Any, run_id: str, number: str) -> str:

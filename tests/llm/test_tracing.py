@@ -194,7 +194,7 @@ def test_the_sandbox_knows_nothing_of_it(monkeypatch):
         ({"LANGSMITH_TRACING": "false", "LANGSMITH_ENDPOINT": "http://x"}, Tracing()),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "true"}, Tracing()),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "none"}, Tracing()),
-        ({ENDPOINT.replace("OTLP", "OTLP_TRACES"): "http://t", CAPTURE: "true"}, Tracing("", "http://t", content=True)),
+        ({ENDPOINT.replace("OTLP", "OTLP_TRACES"): "http://t", CAPTURE: "1"}, Tracing("", "http://t", content=True)),
         (
             {ENDPOINT: "http://c", "LANGSMITH_TRACING": "true", "LANGSMITH_TRACING_MODE": "hybrid"},
             Tracing(langsmith="https://api.smith.langchain.com"),
