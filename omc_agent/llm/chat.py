@@ -19,6 +19,13 @@ __all__ = ["OFFLINE", "PROVIDERS", "OpenModel", "describe_chat_model", "open_cha
 
 # Where a client takes its key by another name than api_key.
 _ARGUMENTS = {"cohere": "cohere_api_key", "huggingface": "huggingfacehub_api_token"}
+# A client that misses its key only at the first call, and the variable that may stand in for the key.
+_LATE = {"anthropic": "ANTHROPIC_AUTH_TOKEN"}
+# Variables of a client's own server, the one that wins first.
+_SERVERS = {
+    "openai": ("OPENAI_API_BASE", "OPENAI_BASE_URL"),
+    "anthropic": ("ANTHROPIC_API_URL", "ANTHROPIC_BASE_URL"),
+}
 _NO_KEY = "no-key-needed"  # clients insist on some key; a server of one's own, such as vLLM, does not look at it
 
 
@@ -85,6 +92,8 @@ def open_model(name: ModelName, settings: ChatSettings, base_url: str = "") -> O
     if key is None and not keyless and (variable := set_in_a_cell(name.provider)):
         raise _from_a_cell(name, variable)
     model = _made(name, _arguments(name, settings, key, base_url, keyless=keyless), key)
+    if key is None and not keyless and name.provider in _LATE and not _has_other_credentials(name.provider):
+        raise _no_key(name) from None
     check_tools(model, name.text)
     return OpenModel(name.text, model, "" if key is None else key.source)
 
@@ -123,11 +132,16 @@ def _arguments(
 
 def _has_own_server(provider: str, base_url: str) -> bool:
     """Whether the calls go to a server of one's own, which may want no key."""
-    url = base_url
-    if not url and provider == "openai":
-        url = os.environ.get("OPENAI_API_BASE") or os.environ.get("OPENAI_BASE_URL") or ""
+    named = [os.environ[name] for name in _SERVERS.get(provider, ()) if os.environ.get(name)]
+    url = base_url or (named[0] if named else "")
     host = urlsplit(url).hostname or ""
     return bool(host) and provider in VARIABLES and not host.endswith(("openai.com", "anthropic.com"))
+
+
+def _has_other_credentials(provider: str) -> bool:
+    """A token in place of the key, or LangSmith's gateway, which has a key of its own."""
+    gateway = os.environ.get("LANGSMITH_GATEWAY", "").lower() not in ("", "false", "0", "no")
+    return gateway or bool(os.environ.get(_LATE[provider]))
 
 
 def _made(name: ModelName, given: dict[str, Any], key: Key | None) -> BaseChatModel:
