@@ -112,6 +112,18 @@ def test_a_run_that_the_provider_refuses_leaves_no_part_of_the_key(wire, own_hom
     assert kept_of(own_home, "Incorrect API key provided")
 
 
+def test_a_fault_of_ours_is_written_down_without_the_key(tmp_path):
+    from omc_agent.endings import crashed
+
+    try:
+        raise ValueError(f"no client for {KEY}")
+    except ValueError as error:
+        told = crashed(tmp_path, error)
+    written = (tmp_path / "crash.txt").read_text()
+    assert "no client for ***" in written
+    assert "A1b2C3d4" not in written + told.line()
+
+
 def kept_of(home, text: str) -> list[str]:
     """The files below `home` that hold `text`; databases with what is in their journals."""
     for path in home.rglob("*.db"):
