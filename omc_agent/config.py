@@ -158,6 +158,8 @@ class Source:
     series: str = "auto"
     group: str | None = None
     frames: dict[str, Any] = field(default_factory=dict, hash=False)
+    secret_columns: tuple[str, ...] = ()
+    allow_columns: tuple[str, ...] = ()
 
 
 class AgentSettings(Configurable):
@@ -251,6 +253,18 @@ class AgentSettings(Configurable):
     allowed_imports = List(
         Unicode(), help="Packages that the guard would refuse and that a cell may import all the same."
     ).tag(config=True)
+    redact = Enum(
+        ("none", "secrets", "values"),
+        "secrets",
+        help="What is taken out before a message leaves for a provider: nothing, what looks like a secret, or every"
+        " value of a cell.",
+    ).tag(config=True)
+    secret_columns = List(
+        Unicode(), help="Names of columns that are a secret beside those that are known; their values go nowhere."
+    ).tag(config=True)
+    allow_columns = List(
+        Unicode(), help="Columns that are named as a secret and may be used and sent all the same."
+    ).tag(config=True)
     synchronous = Union(
         [Enum(("FULL", "NORMAL"))],
         default_value="FULL",
@@ -326,6 +340,9 @@ class AgentSettings(Configurable):
             series=self.series,
             group=self.group or None,
             frames=dict(frames or {}),
+            secret_columns=tuple(self.secret_columns),
+            # What a person names by a flag is meant.
+            allow_columns=(*self.allow_columns, *(name for name in (self.target, self.time, self.group) if name)),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from omc_agent.agents.toolbox import CellTool, Code
 from omc_agent.brief import Brief
 from omc_agent.overrides import INDICATORS
 from omc_agent.tools.features import feature_columns
+from omc_agent.tools.portrait import portrait
 
 VOLATILITY_STATE = "median_volatility"
 LIMITS_STATE = "outlier_limits"
@@ -56,7 +58,16 @@ changed for being unusual. Everything here must be causal and keep every row.{FO
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Brief, frames, and what was sealed."""
-        return {**await super().facts(state, context), "sealed": state.get("sealed", {})}
+        known = {**await super().facts(state, context), "sealed": state.get("sealed", {})}
+        name = state.get("sealed", {}).get("frame", "")
+        ref = state.get("frames", {}).get(name)
+        if ref and context.load_frame is not None:
+            source = context.source
+            rows = await context.load_frame(ref["sha"])
+            named: dict[str, Any] = {"more": source.secret_columns, "allowed": source.allow_columns}
+            about = await asyncio.to_thread(portrait, rows, part="all", **named)
+            known["portraits"] = {name: about}
+        return known
 
     def missing(self, state: StageState) -> str | None:
         """Cleaned bars; a table that is not prices needs none."""
