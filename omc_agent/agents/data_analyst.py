@@ -59,20 +59,23 @@ changed for being unusual. Everything here must be causal and keep every row.{FO
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Brief, frames, and what was sealed."""
         known = {**await super().facts(state, context), "sealed": state.get("sealed", {})}
-        name = state.get("sealed", {}).get("frame", "")
-        ref = state.get("frames", {}).get(name)
-        if ref and context.load_frame is not None:
-            source = context.source
-            rows = await context.load_frame(ref["sha"])
-            named: dict[str, Any] = {"more": source.secret_columns, "allowed": source.allow_columns}
-            about = await asyncio.to_thread(portrait, rows, part="all", **named)
-            known["portraits"] = {name: about}
-        return known
+        return {**known, **await _portraits(state, context)}
 
     def missing(self, state: StageState) -> str | None:
         """Cleaned bars; a table that is not prices needs none."""
         has_bars = "bars" in state.get("frames", {}) or state.get("sealed", {}).get("frame") == "rows"
         return None if has_bars else "the cleaned bars"
+
+
+async def _portraits(state: StageState, context: RunContext) -> dict[str, Any]:
+    """Types, three rows and statistics of the development rows: exactly what the seal left."""
+    name = state.get("sealed", {}).get("frame", "")
+    ref = state.get("frames", {}).get(name)
+    if not ref:
+        return {}
+    source, rows = context.source, await context.load_frame(ref["sha"])
+    named: dict[str, Any] = {"more": source.secret_columns, "allowed": source.allow_columns}
+    return {"portraits": {name: await asyncio.to_thread(portrait, rows, part="all", **named)}}
 
 
 def _limits_argument(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
@@ -160,11 +163,11 @@ kept.{FOLLOW}"""
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Brief, frames and what the leak test found."""
-        return {
-            **await super().facts(state, context),
-            "leaks": state.get("leaking") or [],
-            "sealed": state.get("sealed", {}),
-        }
+        known = {"leaks": state.get("leaking") or [], "sealed": state.get("sealed", {})}
+        # The analysis, which has the portrait of bars, is left out for a table.
+        table = state.get("sealed", {}).get("frame") == "rows"
+        told = await _portraits(state, context) if table else {}
+        return {**await super().facts(state, context), **known, **told}
 
     def missing(self, state: StageState) -> str | None:
         """The frame `features`, made in this visit, without the columns that a person left out."""
