@@ -161,6 +161,11 @@ class Source:
     secret_columns: tuple[str, ...] = ()
     allow_columns: tuple[str, ...] = ()
 
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """Columns that may be used though they are named as a secret: what a person names by a flag is meant."""
+        return (*self.allow_columns, *(name for name in (self.target, self.time, self.group) if name))
+
 
 class AgentSettings(Configurable):
     """All settings of omc_agent."""
@@ -341,8 +346,7 @@ class AgentSettings(Configurable):
             group=self.group or None,
             frames=dict(frames or {}),
             secret_columns=tuple(self.secret_columns),
-            # What a person names by a flag is meant.
-            allow_columns=(*self.allow_columns, *(name for name in (self.target, self.time, self.group) if name)),
+            allow_columns=tuple(self.allow_columns),
         )
 
 

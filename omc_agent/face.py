@@ -201,7 +201,8 @@ def _portraits(frames: Mapping[str, Any], settings: AgentSettings) -> dict[str, 
 
     from omc_agent.tools.portrait import portrait
 
-    more, allowed = settings.secret_columns, settings.allow_columns
+    source = settings.source()
+    more, allowed = source.secret_columns, source.allowed
     return {
         name: {"kind": "DataFrame", **portrait(frame, part="schema", more=more, allowed=allowed)}
         for name, frame in frames.items()

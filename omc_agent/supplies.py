@@ -76,7 +76,7 @@ class Supplies:
         # Where a person's rows come in, and before anything is made of them.
         known = settings.source()
         self.frames = {
-            name: withhold(plain_frame(frame), known.secret_columns, known.allow_columns)[0]
+            name: withhold(plain_frame(frame), known.secret_columns, known.allowed)[0]
             for name, frame in frames.items()
         }
         self._names = {id(each.model): each.name for each in models}

@@ -350,3 +350,73 @@ def test_the_card_escapes_what_was_sent_and_the_text_is_its_twin(tmp_path):
     assert "\u202e" not in text
     assert sent.sent_text([]) == sent.NOTHING
     assert sent.NOTHING in sent.sent_html([])
+
+
+# -- from the outside ------------------------------------------------------------------------------
+
+
+def test_show_prompts_tells_what_a_plan_was_made_of_in_notebook_and_terminal(market, capsys):
+    from omc_agent import face
+    from omc_agent.cli import main
+    from omc_agent.config import settings_with
+    from omc_agent.verbs import Verbs
+
+    settings = settings_with(None, db=market, warm_spare=False)
+    frame = pd.DataFrame({"size": [1.0, 2.0], "note": ["planted", "x"], "password": ["hunter2", "y"]})
+    named = filled("{other}", other=frame).named
+    handle = face.start(
+        "Predict whether ETH rises over the next hour", settings=settings, plan_only=True, named=named
+    )
+    handle.wait()
+    shown = Verbs(settings, print).call(["show", handle.id, "--prompts"])
+    assert main(["show", handle.id, "--prompts"]) == 0
+    text = capsys.readouterr().out
+    assert text.strip() == repr(shown).strip()
+    for word in (
+        "Understanding",
+        "Planning",
+        "submit_brief",
+        "nothing left the machine",
+        '"other"',
+        "Stage: planning.",
+    ):
+        assert word in text
+        assert word in BeautifulSoup(shown._repr_html_(), "html.parser").get_text()
+    assert "hunter2" not in text
+    assert repr(Verbs(settings, print).call(["show", handle.id])) != repr(shown)
+
+
+def test_a_secret_column_is_named_and_never_read_into_a_run(tmp_path):
+    from omc_agent.config import settings_with
+    from omc_agent.market import Market
+
+    settings = settings_with(None, secret_columns=["badge"], allow_columns=["token"], target="email")
+    source = settings.source({})
+    assert source.secret_columns == ("badge",)
+    assert source.allowed == ("token", "email")  # the target is meant
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "x.db") as db:
+        db.execute("CREATE TABLE people (age INT, badge TEXT, phone TEXT, token INT, email INT)")
+        db.executemany("INSERT INTO people VALUES (?, 'b', '+49', 1, 0)", [(n,) for n in range(9)])
+    settings = settings_with(settings, db=f"sqlite:///{tmp_path / 'x.db'}", table="people")
+    import asyncio
+
+    known = asyncio.run(Market(settings.source()).describe())
+    assert known["columns"] == ["age", "token", "email"]
+    assert known["withheld"] == ["badge", "phone"]
+
+
+def test_development_rows_do_not_name_a_category_that_only_sealed_rows_have(tmp_path):
+    from omc_agent.brief import Brief
+    from omc_agent.config import Source, Trust
+    from omc_agent.vault import Vault
+
+    times = pd.date_range("2024-01-01", periods=10, freq="1D", tz="UTC")
+    frame = pd.DataFrame(
+        {"timestamp": times, "kind": pd.Categorical(["a"] * 8 + ["only sealed"] * 2), "y": [0, 1] * 5}
+    )
+    brief = Brief(task="classification", target="y", table="t").model_dump()
+    development, facts = Vault(tmp_path, Trust(), Source(), None).seal(frame, brief)
+    assert list(development["kind"].cat.categories) == ["a"]
+    assert facts["rows"] == 2

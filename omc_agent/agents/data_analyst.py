@@ -74,7 +74,7 @@ async def _portraits(state: StageState, context: RunContext) -> dict[str, Any]:
     if not ref:
         return {}
     source, rows = context.source, await context.load_frame(ref["sha"])
-    named: dict[str, Any] = {"more": source.secret_columns, "allowed": source.allow_columns}
+    named: dict[str, Any] = {"more": source.secret_columns, "allowed": source.allowed}
     return {"portraits": {name: await asyncio.to_thread(portrait, rows, part="all", **named)}}
 
 

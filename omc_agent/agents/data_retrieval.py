@@ -149,7 +149,7 @@ async def _fetch_rows(runtime: ToolRuntime[RunContext, Any], why: str = "") -> C
         handed_in = next(iter(source.frames.values()), None)
         frame = data.fetch_table(brief["table"], source.db) if handed_in is None else handed_in
         left = dict(frame.attrs.get(LEFT_OUT) or {})
-        frame, _ = withhold(frame, source.secret_columns, source.allow_columns)
+        frame, _ = withhold(frame, source.secret_columns, source.allowed)
         withheld = list(frame.attrs.get(WITHHELD) or [])
         check_target(frame, brief, left, withheld)
         told = [*left_out_notes(left), *withheld_notes(withheld)]
@@ -220,7 +220,7 @@ async def _query(sql: str, runtime: ToolRuntime[RunContext, Any]) -> Command[Any
     state, source = runtime.state, runtime.context.source
 
     def call() -> dict[str, Any]:
-        clipped = hide_columns(sql, source.db, source.secret_columns, source.allow_columns)
+        clipped = hide_columns(sql, source.db, source.secret_columns, source.allowed)
         if state["brief"]["task"] != "analysis":
             clipped = data.clip_query(
                 clipped, source.db, source.table, before=(state.get("sealed") or {}).get("start")

@@ -52,13 +52,14 @@ def sent_text(calls: Sequence[Call]) -> str:
         for call in found:
             lines += ["", f"-- {_line(call)}"]
             for head, body in _pieces(call):
-                lines += [f"{head}:", indent(plain(body))]
+                lines += [f"{head}:", *([indent(plain(body))] if body else [])]
     return "\n".join(lines)
 
 
 def _call_html(call: Call) -> str:
     pieces = "".join(
-        f'<p class="omc-dim omc-small">{esc(head)}</p><pre>{esc(body)}</pre>' for head, body in _pieces(call)
+        f'<p class="omc-dim omc-small">{esc(head)}</p>{f"<pre>{esc(body)}</pre>" if body else ""}'
+        for head, body in _pieces(call)
     )
     return f'<div class="omc-sent">{pieces}</div>'
 
@@ -67,7 +68,8 @@ def _pieces(call: Call) -> list[tuple[str, str]]:
     """What is new in this call, then the answer."""
     messages, new = call["messages"], call["new"]
     earlier = len(messages) - new
-    made = [(f"{earlier} messages of before", "as in the calls above")] if earlier else []
+    before = "1 message" if earlier == 1 else f"{earlier} messages"
+    made = [(f"{before} as in the calls above, then", "")] if earlier else []
     made += [(_who(message), _said(message)) for message in messages[earlier:]]
     if call["answer"] is not None:
         made.append(("answer", _said(call["answer"]) or "(no words)"))
@@ -110,7 +112,7 @@ def _place(call: Call) -> tuple[str, str, int]:
 def _stage(branch: str, stage: str, visit: int) -> str:
     name = phrases.plain_name(stage)
     again = f", visit {visit}" if visit > 1 else ""
-    return f"{name[:1].upper()}{name[1:]}{again} ({plain(branch, 60)})"
+    return f"{name[:1].upper()}{name[1:]}{again}, branch {plain(branch, 60)}"
 
 
 def _title(calls: Sequence[Call]) -> str:

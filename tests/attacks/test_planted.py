@@ -27,6 +27,7 @@ from omc_agent.config import MB, Limits
 from omc_agent.graph.gates import opened
 from omc_agent.llm.offline import OfflineChatModel
 from omc_agent.panels.panel import Panel
+from omc_agent.panels.sent import sent_html
 from tests.agents.scripted import ScriptedChatModel, call
 from tests.agents.worlds import MARKET, World
 from tests.conftest import QUICK
@@ -285,6 +286,26 @@ def test_the_panel_shows_planted_text_as_text():
         assert not [name for name in element.attrs if name.startswith(("on", "data-commandlinker"))]
     assert "planted.example" in soup.get_text()
     assert "@import" not in "".join(style.get_text() for style in soup.find_all("style"))
+
+
+def test_no_request_leaves_a_browser_that_shows_planted_text():
+    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright (make setup does)")
+    from tests.browser.conftest import ARGUMENTS, CHROMIUM
+
+    message = {"role": "user", "text": HTML}
+    sent_call = {"number": 1, "branch": HTML, "stage": HTML, "visit": 1, "model": HTML, "local": False, "at": 0.0,
+                 "system": HTML, "tools": [HTML], "messages": [message], "new": 1, "answer": message, "error": "",
+                 "usage": {}, "seconds": 0.1}  # fmt: skip
+    asked: list[str] = []
+    with api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.set_content(f"<body>{shown_panel()}{sent_html([sent_call])}</body>", wait_until="networkidle")
+        shown = page.evaluate("document.body.textContent")
+        browser.close()
+    assert "planted.example" in shown
+    assert [url for url in asked if not url.startswith(("about:", "data:"))] == []
 
 
 # -- a whole run -----------------------------------------------------------------------------------
