@@ -158,10 +158,11 @@ def test_the_last_line_of_an_error_is_kept_without_calling_it():
 
 def test_in_the_magic_a_value_is_one_word_and_never_a_flag():
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
     from omc_agent import magics
 
-    shell = InteractiveShell()
+    shell = InteractiveShell(config=Config({"AgentSettings": {"warm_spare": False}}))
     try:
         magics.load(shell)
         made = shell.magics_manager.registry["AgentMagics"]

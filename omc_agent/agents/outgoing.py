@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, cast
 
 from langchain.agents.middleware import AgentMiddleware
@@ -69,7 +70,7 @@ def as_sent(message: BaseMessage, level: str) -> BaseMessage:
     </untrusted>
     """
     if isinstance(message, ToolMessage):
-        return message.model_copy(update={"content": _reply(message, level)})
+        return message.model_copy(update={"content": _reply(str(message.text), message.name or "tool", level)})
     if level == "none" or not isinstance(message.content, str):
         return message
     if isinstance(message, AIMessage):
@@ -96,11 +97,13 @@ def tool_name(tool: Any) -> str:
     return str((tool.get("function") or tool).get("name", "")) if isinstance(tool, dict) else ""
 
 
-def _reply(message: ToolMessage, level: str) -> str:
+# Messages stay as they are from call to call, so each is read once: the cost of a call does not grow with the talk.
+@lru_cache(maxsize=1_024)
+def _reply(text: str, name: str, level: str) -> str:
     try:
-        told = json.loads(message.text)
+        told = json.loads(text)
     except ValueError:
-        told = message.text
+        told = text
     # Only what a person decided about a call has this status; it is said by them, not by the data.
     if isinstance(told, dict) and told.get("status") == "rejected":
         return fence.of_person(each_text(told, without_secrets) if level != "none" else told)
@@ -108,9 +111,10 @@ def _reply(message: ToolMessage, level: str) -> str:
         told = reply_without_values(told) if isinstance(told, dict) else told
     if level != "none":
         told = each_text(told, without_secrets)
-    return fence.fenced(told, message.name or "tool")
+    return fence.fenced(told, name)
 
 
+@lru_cache(maxsize=256)
 def _words(text: str, level: str) -> str:
     """A text with a block of facts in it is read as JSON, so that no escape hides a secret or breaks."""
     head, mark, rest = text.partition("```json\n")

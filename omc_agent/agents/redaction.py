@@ -22,6 +22,7 @@ _NAMED = re.compile(
     r"(?i)\b((?:[\w\-]*(?:password|passwd|secret|api[_\-]?key|access[_\-]?key|auth[_\-]?token|bearer))\s*(?:[=:]|\bis\b|\s)\s*)"
     r"(?=[^\s,;'\"]*[^A-Za-z\s,;'\"(){}\[\]])([^\s,;'\"(){}\[\]]{6,})"
 )
+_NAMES = re.compile(r"(?i)password|passwd|secret|key|token|bearer")
 _URL = re.compile(r"(?i)\b([a-z][a-z0-9+.\-]*://)[^\s/@:'\"]*:[^\s/@'\"]+@")
 _MAIL = re.compile(r"(?<![\w.+\-])[\w.+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,6}(?![\w@])")
 _CARD = re.compile(
@@ -51,9 +52,12 @@ def without_secrets(text: str) -> str:
     """
     text = _PEM.sub(HIDDEN, text)
     text = _KEYS.sub(HIDDEN, text)
-    text = _URL.sub(rf"\1{HIDDEN}@", text)
-    text = _NAMED.sub(rf"\1{HIDDEN}", text)
-    text = _MAIL.sub(HIDDEN, text)
+    if "://" in text:
+        text = _URL.sub(rf"\1{HIDDEN}@", text)
+    if _NAMES.search(text):
+        text = _NAMED.sub(rf"\1{HIDDEN}", text)
+    if "@" in text:
+        text = _MAIL.sub(HIDDEN, text)
     text = _CARD.sub(lambda found: HIDDEN if _luhn(found.group()) else found.group(), text)
     return _IBAN.sub(lambda found: HIDDEN if _iban(found.group()) else found.group(), text)
 
