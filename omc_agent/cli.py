@@ -72,7 +72,10 @@ def _add_run_verbs(verbs: Any) -> None:
         ("stop", _stop, "stop a run"),
         ("delete", _delete, "remove a run and its workspace"),
     ):
-        _add(verbs, name, verb, about).add_argument("id")
+        each = _add(verbs, name, verb, about)
+        each.add_argument("id")
+        if name == "show":
+            each.add_argument("--prompts", action="store_true", help="show what was sent to the model, call by call")
     each = _add(verbs, "decide", _decide, "answer a request")
     each.add_argument("request", help="id of the request, or of a run with one open")
     each.add_argument("decision", choices=("approve", "reject", "answer", "edit"))
@@ -237,8 +240,12 @@ def _list(parsed: argparse.Namespace) -> int:
 
 def _show(parsed: argparse.Namespace) -> int:
     from omc_agent.panels.results import show_text
-    from omc_agent.verbs import story_of
+    from omc_agent.panels.sent import sent_text
+    from omc_agent.verbs import calls_of, story_of
 
+    if parsed.prompts:
+        print(sent_text(calls_of(_store(), parsed.id)))
+        return 0
     print(show_text(story_of(_store(), parsed.id)))
     return 0
 

@@ -159,6 +159,13 @@ class Source:
     series: str = "auto"
     group: str | None = None
     frames: dict[str, Any] = field(default_factory=dict, hash=False)
+    secret_columns: tuple[str, ...] = ()
+    allow_columns: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """Columns that may be used though they are named as a secret: what a person names by a flag is meant."""
+        return (*self.allow_columns, *(name for name in (self.target, self.time, self.group) if name))
 
 
 class AgentSettings(Configurable):
@@ -252,6 +259,18 @@ class AgentSettings(Configurable):
     allowed_imports = List(
         Unicode(), help="Packages that the guard would refuse and that a cell may import all the same."
     ).tag(config=True)
+    redact = Enum(
+        ("none", "secrets", "values"),
+        "secrets",
+        help="What is taken out before a message leaves for a provider: nothing, what looks like a secret, or every"
+        " value of a cell.",
+    ).tag(config=True)
+    secret_columns = List(
+        Unicode(), help="Names of columns that are a secret beside those that are known; their values go nowhere."
+    ).tag(config=True)
+    allow_columns = List(
+        Unicode(), help="Columns that are named as a secret and may be used and sent all the same."
+    ).tag(config=True)
     synchronous = Union(
         [Enum(("FULL", "NORMAL"))],
         default_value="FULL",
@@ -327,6 +346,8 @@ class AgentSettings(Configurable):
             series=self.series,
             group=self.group or None,
             frames=dict(frames or {}),
+            secret_columns=tuple(self.secret_columns),
+            allow_columns=tuple(self.allow_columns),
         )
 
 

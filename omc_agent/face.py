@@ -92,8 +92,13 @@ def start(
     session_id: str | None = None,
     plan_only: bool = False,
     follow: str = "",
+    named: Mapping[str, Any] | None = None,
 ) -> Handle:
-    """Create the run's row and start it on the engine, in the caller's context."""
+    """Create the run's row and start it on the engine, in the caller's context.
+
+    `named` describes what the goal names in braces; frames are described by their schema, as their values are not
+    told before the seal.
+    """
     refuse_secrets(goal, "The goal")  # before there is a run, whose record would keep it
     refuse_secrets(settings.model, "The name of the model")
     if model is not None:
@@ -105,6 +110,9 @@ def start(
     if follow:
         earlier = RunResult(shared.store, follow, settings)
         kept["follow"] = {"id": earlier.id, "brief": earlier.brief}
+    told = {**(named or {}), **_portraits(frames or {}, settings)}
+    if told:
+        kept["named"] = told
     row = shared.store.create(
         goal, workspaces=shared.home / "runs", model=settings.model, settings=kept, session_id=session_id
     )
@@ -142,7 +150,7 @@ def resume(
     row = shared.store.read(run_id)
     if Leases(shared.store.engine).holder(run_id) is not None:
         return attach(run_id, settings=settings, view=view)
-    leave_out = ("limits", "databases", "home", "database_url", "db", "follow")
+    leave_out = ("limits", "databases", "home", "database_url", "db", "follow", "named")
     kept = {k: v for k, v in row["settings"].items() if k not in leave_out}
     db = row["settings"].get("db") or ""
     kept |= {"db": db} if db and "***" not in db else {}
@@ -196,6 +204,21 @@ def change(run_id: str, turn: Turn, *, settings: AgentSettings, override: bool, 
         shared.store.send(run_id, "override" if override else "restart", payload, sent_by=turn.by)
         return None
     return resume(run_id, settings=settings, turn=turn, **shown)
+
+
+def _portraits(frames: Mapping[str, Any], settings: AgentSettings) -> dict[str, Any]:
+    """Names, types and counts of the frames that the run works on."""
+    import pandas as pd
+
+    from omc_agent.tools.portrait import portrait
+
+    source = settings.source()
+    more, allowed = source.secret_columns, source.allowed
+    return {
+        name: {"kind": "DataFrame", **portrait(frame, part="schema", more=more, allowed=allowed)}
+        for name, frame in frames.items()
+        if isinstance(frame, pd.DataFrame)
+    }
 
 
 def _pay(store: SessionManager, run_id: str, given: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ HELP = """\
 GOAL (one sentence, on the lines below)
 
 %agent list                     runs, newest first
-%agent show ID                  everything a run did (ID.1, ID.2: a branch)
+%agent show ID [--prompts]      everything a run did (ID.1, ID.2: a branch), or what was sent to the model
 %agent graph [ID]               the graph of stages, and where the run is in it
 %agent artifacts ID             the files it left
 %agent attach ID                show it from its beginning, and go on showing it
@@ -105,6 +105,13 @@ class Verbs:
         """A run as it looked, or one of its branches."""
         from omc_agent.panels import results
 
+        prompts = "--prompts" in words
+        words = [word for word in words if word != "--prompts"]
+        if prompts:
+            from omc_agent.panels import sent
+
+            calls = calls_of(self._store(), _first(words, "show"))
+            return Shown(sent.sent_html(calls), sent.sent_text(calls))
         events = story_of(self._store(), _first(words, "show"))
         return Shown(results.show_html(events), results.show_text(events))
 
@@ -228,6 +235,17 @@ def graph_of(store: Any, name: str) -> Any:
 
     events = standing(story_of(store, name)) if name else []
     return GraphView(drawn_graph(), drawn_ways(), events)
+
+
+def calls_of(store: Any, name: str) -> list[dict[str, Any]]:
+    """What was sent to the model in a run (all its branches), or in the branch that is named; plain values."""
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from omc_agent.prompts import read_calls
+
+    run_id, branch = store.find_branch(name)
+    return [asdict(call) for call in read_calls(Path(store.read(run_id)["workspace"]), branch)]
 
 
 def code_of(store: Any, run_id: str, number: str) -> str:
