@@ -147,7 +147,8 @@ class RunContext:
     `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` id and brief of
     the run that this one follows (empty: none). `afford` returns when one more model call is paid for, `walled` says
     whether a wall holds generated code, `keep_settings` takes changed settings of the run. `spend` counts what a call
-    cost (stage, model, usage, key), `name_of` says how an open chat model is called.
+    cost (stage, model, usage, key), `name_of` says how an open chat model is called, `rests` until when (monotonic
+    clock) a model that failed is left alone.
     """
 
     run_id: str
@@ -177,3 +178,4 @@ class RunContext:
     spend: Callable[[str, str, dict[str, Any], str], Awaitable[None]]
     name_of: Callable[[Any], str]
     write_report: Callable[[Mapping[str, Any]], Awaitable[dict[str, str]]]
+    rests: dict[str, float] = field(default_factory=dict)

@@ -15,6 +15,10 @@ from omc_agent.llm.names import OFFLINE, PROVIDERS, ModelName, read_names
 __all__ = ["OFFLINE", "PROVIDERS", "OpenModel", "describe_chat_model", "open_chat_models"]
 
 
+# Clients that try again by themselves, and let it be switched off so.
+OWN_TRIES = ("openai", "azure_openai", "anthropic", "deepseek", "xai")
+
+
 @dataclass(frozen=True)
 class OpenModel:
     """A chat model that is ready, how it is named, and where its key is from."""
@@ -52,6 +56,8 @@ def _open(name: ModelName, settings: ChatSettings, base_url: str) -> OpenModel:
 
     key = find_key(name.provider)
     given: dict[str, Any] = {"timeout": settings.timeout, "streaming": True}
+    if name.provider in OWN_TRIES:
+        given["max_retries"] = 0  # the tries are ours, and told: theirs would multiply with them
     if name.provider == "ollama":
         given = {"client_kwargs": {"timeout": settings.timeout}}
     if key is not None and not key.source.startswith("the variable"):
