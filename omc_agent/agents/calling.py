@@ -148,7 +148,7 @@ class Rests(AgentMiddleware[Any, Any, Any]):
             context.rests[name] = time.monotonic() + rest
             how_long = f"for the next {span(rest)}" if rest else "for this call"
             text = f"{context.name_of(following)} stands in for {name} {how_long}."
-            await _warn(request, Warned(stage=_stage(request), code="model_stands_in", text=text))
+            await _warn(request, Warned(code="model_stands_in", stage=_stage(request), text=text))
             raise
 
 
@@ -202,7 +202,7 @@ class Patience(AgentMiddleware[Any, Any, Any]):
             told += f" The next try is in about {span(pause)}."
         else:
             told += " That was the last try."
-        await _warn(request, Warned(stage=_stage(request), code="model_try", text=told))
+        await _warn(request, Warned(code="model_try", stage=_stage(request), text=told))
 
 
 def asked_of(error: BaseException, default: str) -> str:
