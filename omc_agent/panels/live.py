@@ -78,7 +78,7 @@ class Strip:
                 controls.button("Change", "Say something, or change the run", self._open, css="omc-change")
             )
         self._top = controls.row(*buttons, self._line)
-        self._words = controls.html(css="omc-words")
+        self._words = controls.html(css="omc-passing")
         self._hide_words()
         self.box: VBox = controls.column()
         self._arrange()
