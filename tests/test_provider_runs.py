@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -149,3 +153,36 @@ def test_a_run_that_was_stopped_in_a_call_goes_on_with_it(market, provider):
     asked = [[message.text for message in turn.messages] for turn in server.turns]
     assert asked[3] == asked[2]
     assert asked.count(asked[0]) == asked.count(asked[1]) == 1
+
+
+def test_ctrl_c_of_the_command_line_closes_the_connection_and_ends_with_130(market, provider, own_home):
+    server = provider(lambda turn: Fault("hang") if turn.number == 2 else as_offline(turn))
+    command = [sys.executable, "-m", "omc_agent.cli", "run", LOOK, "--db", market, "-m", "openai:m", "--id", "held"]
+    run = subprocess.Popen(
+        command, env={**os.environ}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while len(server.turns) < 3:
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.02)
+    time.sleep(0.2)
+    pressed = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    _, told = run.communicate(timeout=60)
+    print(f"closed after {server.left_at[0] - pressed:.3f} s, ended after {time.monotonic() - pressed:.3f} s")
+    assert run.returncode == 130, told.decode()
+    assert server.left == [2]
+    assert face.orchestrator_for(settings_with(None)).store.read("held")["status"] == "stopped"
+
+
+def test_stop_from_another_process_closes_the_connection(market, provider):
+    server = provider(lambda turn: Fault("hang") if turn.number == 2 else as_offline(turn))
+    handle = face.start(LOOK, settings=settings_with(None, db=market, model="ollama:m", **QUICK))
+    while len(server.turns) < 3:
+        assert not handle.done()
+        time.sleep(0.01)
+    pressed = time.monotonic()
+    handle.store.send(handle.id, "stop", {})  # as `omc-agent stop ID` does
+    with pytest.raises(RunStopped):
+        handle.wait()
+    print(f"closed after {server.left_at[0] - pressed:.3f} s")
+    assert server.left == [2]

@@ -49,8 +49,11 @@ class Pen(AsyncCallbackHandler):
             if part.get("name"):
                 self._tool, self._args = str(part["name"]), ""
             self._args += part.get("args") or ""
-        self._thinks = not self._text and not self._tool
-        await self._due()
+        self._thinks = self._thinks or bool(
+            message is not None and (message.content or message.additional_kwargs.get("reasoning_content"))
+        )
+        if self._thinks or self._tool or self._text:
+            await self._due()
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[None]:
@@ -85,7 +88,7 @@ class Pen(AsyncCallbackHandler):
         self._late, self._shown = None, True
         self._next = asyncio.get_running_loop().time() + PACE
         text = spoken(self._text)
-        doing = "" if text or self._tool else "thinks"
+        doing = "thinks" if self._thinks and not text and not self._tool else ""
         written = Writing(
             stage=self._stage, text=text[-TAIL:], tool=self._tool, code=self._code()[-TAIL:], doing=doing
         )

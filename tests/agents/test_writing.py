@@ -100,6 +100,7 @@ async def test_what_it_thinks_is_said_but_not_shown(monkeypatch):
     ):
         done = await worked(models)
     assert written(done.world)[0].doing == "thinks"
+    assert written(done.world)[0].text == ""
     assert not any("hurry" in event.text for event in written(done.world))
 
 
