@@ -139,8 +139,9 @@ def _view(parsed: argparse.Namespace) -> tuple[Any, bool]:
     from omc_agent.panels.plain import PlainPanel
     from omc_agent.terminal import Terminal
 
-    there = not parsed.json and sys.stdin.isatty()
-    return (Terminal(_to_stderr, sys.stdin), True) if there else (PlainPanel(_to_stderr, shell=True), False)
+    if not parsed.json and sys.stdin.isatty():
+        return Terminal(_to_stderr, sys.stdin, live=sys.stderr.isatty()), True
+    return PlainPanel(_to_stderr, shell=True), False
 
 
 def _resume(parsed: argparse.Namespace) -> int:

@@ -173,8 +173,9 @@ class RunContext:
     `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` id and brief of
     the run that this one follows (empty: none). `afford` returns when one more model call is paid for, `walled` says
     whether a wall holds generated code, `keep_settings` takes changed settings of the run. `spend` counts what a call
-    cost (stage, model, usage, key), `name_of` says how an open chat model is called. `redact` is what is taken out of
-    a request before it leaves, `prompts` keeps what left, `named` describes what the goal names in braces.
+    cost (stage, model, usage, key), `name_of` says how an open chat model is called, `rests` until when (monotonic
+    clock) a model that failed is left alone. `redact` is what is taken out of a request before it leaves, `prompts`
+    keeps what left, `named` describes what the goal names in braces.
     """
 
     run_id: str
@@ -207,3 +208,4 @@ class RunContext:
     redact: str = "secrets"
     named: dict[str, Any] = field(default_factory=dict)
     prompts: Prompts | None = None
+    rests: dict[str, float] = field(default_factory=dict)

@@ -1,86 +1,137 @@
-"""Failures of a provider that name their cure: no such model, no server, a model that cannot call tools."""
+"""A call of a chat model that failed: whether another try may help, how long to wait, and how it is said."""
 
 from __future__ import annotations
 
-import re
-from typing import TypeVar
+import time
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 
-from omc_agent.errors import ModelError
+from langgraph.errors import GraphBubbleUp
+
+from omc_agent.agents.cures import known_failure
+from omc_agent.errors import AgentError, ModelError
 from omc_agent.secrecy import hide_secrets
 
-KEPT = "The work so far is kept."
-_ASKED = "omc_model"  # on an exception: the model that gave it, where several are asked in turn
-_NO_TOOLS = re.compile(
-    r"(?i)(not|n't) support (the )?(use of )?(tool|function)"
-    r"|(tool|function)s?( use| calling| calls)? (is|are) not (supported|available|enabled)"
-    r"|'tools' is not supported|unsupported parameter: '?tools|no endpoints found that support tool"
-)
-Failure = TypeVar("Failure", bound=BaseException)
+LONGEST_WAIT = 60.0  # seconds of Retry-After that a run waits for; beyond that a stand-in is asked, or it ends
+_BROKEN = {"APIConnectionError", "TransportError", "ConnectionError", "JSONDecodeError", "RemoteProtocolError",
+           "APIResponseValidationError"}  # fmt: skip
+# What the clients say of a stream without a single piece, and of a body that is no answer.
+_UNREAD = ("No generation", "No data received", "Unexpected response type", "'str' object has no attribute")
+_KEY = "Check the key: %agent doctor says where it is from."
+_HINTS = {
+    401: _KEY,
+    403: _KEY,
+    413: "Ask for fewer coins or columns, or use a model with a larger context.",
+    429: "Wait, or name a second model: -m first,second.",
+}
+_CONTEXT = ("context length", "context window", "too long", "maximum context")
 
 
-def named(error: Failure, model: str) -> Failure:
-    """`error`, on which now stands which model gave it."""
-    error.__dict__.setdefault(_ASKED, model)
-    return error
+class BrokenAnswer(Exception):
+    """An answer that ended without its end, or could not be read."""
 
 
-def who(error: BaseException, otherwise: str) -> str:
-    """The model that gave `error`; `otherwise` where nobody noted it."""
-    return str(error.__dict__.get(_ASKED, otherwise))
-
-
-def known_failure(name: str, error: BaseException, status: int | None) -> ModelError | None:
-    """The failure as a sentence with its cure; None for one that is of no known kind.
-
-    Parameters
-    ----------
-    name : str
-        ``provider:model``.
-    error : BaseException
-        What the client raised.
-    status : int or None
-        The HTTP status that it carries.
+def is_passing(error: BaseException) -> bool:
+    """Whether another try may succeed: no answer, a broken one, too many requests, or a fault of the server.
 
     Examples
     --------
-    >>> known_failure("ollama:gemma", ValueError("gemma does not support tools"), 400).code
-    'model.no_tools'
-    >>> known_failure("ollama:qwen3", ConnectionError("refused"), None).try_
-    'Run ollama serve in a terminal, or set OLLAMA_HOST; then resume the run.'
+    >>> is_passing(TimeoutError()), is_passing(ValueError("no such model"))
+    (True, False)
     """
-    provider, _, model = name.partition(":")
-    said = " ".join(str(error).split())
-    if _NO_TOOLS.search(said) or isinstance(error, NotImplementedError):
-        return ModelError(
-            "model.no_tools",
-            given=f"{name} cannot call tools: {hide_secrets(said)[:200] or 'its class has no bind_tools'}",
-            have=f"Each stage works by calling tools. {KEPT}",
-            try_="Name one that can, such as -m openai:gpt-5-mini or -m ollama:qwen3; without -m there is offline.",
-        )
-    if status == 404:
-        return _not_there(provider, model, hide_secrets(said)[:200])
-    if provider == "ollama" and status is None and _is_unreachable(error):
-        return ModelError(
-            "model.not_there",
-            given=f"No Ollama server answers for {name}.",
-            have=KEPT,
-            try_="Run ollama serve in a terminal, or set OLLAMA_HOST; then resume the run.",
-        )
+    if isinstance(error, (AgentError, GraphBubbleUp)) or wait_asked(error) > LONGEST_WAIT:
+        return False
+    status = status_of(error)
+    if status is not None:
+        return status in (408, 409, 429) or status >= 500
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if isinstance(error, (TimeoutError, ConnectionError, BrokenAnswer)) or names & _BROKEN:
+        return True
+    return str(error).startswith(_UNREAD)
+
+
+def is_about_the_request(error: BaseException) -> bool:
+    """Whether the model is well and only this request was too much for it, or wrong."""
+    return status_of(error) in (400, 413, 422)
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that a client's exception carries, whatever its class."""
+    for holder in (error, getattr(error, "response", None)):
+        status = getattr(holder, "status_code", None)
+        if isinstance(status, int) and status > 0:
+            return status
     return None
 
 
-def _not_there(provider: str, model: str, said: str) -> ModelError:
-    if provider == "ollama":
-        return ModelError("model.not_there", given=f"The Ollama server has no model {model!r}.", have=KEPT,
-                          try_=f"ollama pull {model}")  # fmt: skip
-    return ModelError(
-        "model.not_there",
-        given=f"The provider {provider} has no model {model!r}, or its server has no such path: {said}",
-        have=KEPT,
-        try_="Check the model's name, and base_url where one is set; -m provider:model names another.",
-    )
+def wait_asked(error: BaseException) -> float:
+    """Seconds that the provider asks to wait (Retry-After, as seconds or as a date); 0 where it does not.
+
+    Ollama's client drops the headers from its exception, but raises it while that of httpx is handled.
+    """
+    for each in _chain(error):
+        headers = getattr(getattr(each, "response", None), "headers", None)
+        if headers is None:
+            continue
+        exact, plain = headers.get("retry-after-ms"), headers.get("retry-after")
+        try:
+            if exact or plain:
+                return max(0.0, float(exact) / 1000 if exact else float(plain))
+        except ValueError:
+            return _until(str(plain))
+    return 0.0
 
 
-def _is_unreachable(error: BaseException) -> bool:
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    return bool(kinds & {"ConnectionError", "ConnectError", "ConnectTimeout"})
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen = 0
+    while error is not None and seen < 5:
+        yield error
+        error, seen = error.__cause__ or error.__context__, seen + 1
+
+
+def _until(date: str) -> float:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def said(error: BaseException, limit: int = 200) -> str:
+    """The exception in one line, without keys."""
+    words = hide_secrets(" ".join(str(error).split()))[:limit].rstrip(". ")
+    return words or type(error).__name__
+
+
+def span(seconds: float) -> str:
+    """A wait in words.
+
+    Examples
+    --------
+    >>> span(0.4), span(90), span(7200)
+    ('0.4 s', '2 minutes', '2 hours')
+    """
+    if seconds < 60:
+        return f"{seconds:.2g} s"
+    many, unit = (seconds / 60, "minute") if seconds < 5400 else (seconds / 3600, "hour")
+    return f"{many:.0f} {unit}{'' if round(many) == 1 else 's'}"
+
+
+def failed(name: str, error: Exception) -> ModelError:
+    """A provider's exception as one sentence."""
+    have = "The work so far is kept."
+    if isinstance(error, TimeoutError):
+        return ModelError("model.failed", given=f"{name} gave {error}.", have=have,
+                          try_="Raise AgentSettings.model_timeout, or use another model with -m.")  # fmt: skip
+    if (known := known_failure(name, error, status_of(error))) is not None:
+        return known
+    wait = wait_asked(error)
+    if wait > LONGEST_WAIT:
+        return ModelError("model.failed", given=f"{name} asks to be left alone for {span(wait)}: {said(error)}.",
+                          have=have,
+                          try_="Resume the run then, or name a second model: -m first,second.")  # fmt: skip
+    words = f"{type(error).__name__}: {said(error, 300)}."
+    context = any(each in words.lower() for each in _CONTEXT)
+    have += " The messages are larger than the model's context." if context else ""
+    hint = _HINTS[413] if context else _HINTS.get(status_of(error) or 0)
+    try_ = hint or "Check the network and the provider, or use another model with -m."
+    return ModelError("model.failed", given=f"{name}: {words}", have=have, try_=try_)

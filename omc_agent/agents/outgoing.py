@@ -18,6 +18,7 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMes
 
 from omc_agent import fence
 from omc_agent.agents.redaction import each_text, facts_without_values, reply_without_values, without_secrets
+from omc_agent.secrecy import hide_secrets
 
 LOCAL = "omc-offline"  # `_llm_type` of the model that runs in this process: nothing leaves, nothing is taken out
 
@@ -50,7 +51,11 @@ class Outgoing(AgentMiddleware[Any, Any, Any]):
         try:
             response = await handler(request)
         except (Exception, asyncio.CancelledError) as error:
-            log.failed(number, without_secrets(f"{type(error).__name__}: {error}"[:500]), time.monotonic() - began)
+            log.failed(
+                number,
+                hide_secrets(without_secrets(f"{type(error).__name__}: {error}"))[:500],
+                time.monotonic() - began,
+            )
             raise
         answer = next((each for each in response.result if isinstance(each, AIMessage)), None)
         if answer is not None:

@@ -29,6 +29,10 @@ _SERVERS = {
 _NO_KEY = "no-key-needed"  # clients insist on some key; a server of one's own, such as vLLM, does not look at it
 
 
+# Clients that try again by themselves, and let it be switched off so.
+OWN_TRIES = ("openai", "azure_openai", "anthropic", "deepseek", "xai")
+
+
 @dataclass(frozen=True)
 class OpenModel:
     """A chat model that is ready, how it is named, and where its key is from."""
@@ -118,6 +122,8 @@ def _arguments(
 ) -> dict[str, Any]:
     """What the client is given; a key that it finds in the environment by itself is left to it."""
     given: dict[str, Any] = {"timeout": settings.timeout, "streaming": True}
+    if name.provider in OWN_TRIES:
+        given["max_retries"] = 0  # the tries are ours, and told: theirs would multiply with them
     if name.provider == "ollama":
         given = {"client_kwargs": {"timeout": settings.timeout}}
     argument = _ARGUMENTS.get(name.provider, "api_key")

@@ -112,7 +112,7 @@ class KeptChatModel(BaseChatModel):
         async for chunk in self.inner.astream(messages, config={"callbacks": []}, **kwargs):
             piece = chunk if isinstance(chunk, AIMessageChunk) else AIMessageChunk(**chunk.model_dump())
             whole = piece if whole is None else whole + piece
-            if run_manager is not None and piece.text:
+            if run_manager is not None and (piece.text or piece.tool_call_chunks):
                 await run_manager.on_llm_new_token(piece.text, chunk=ChatGenerationChunk(message=piece))
         if whole is None:
             return AIMessage("")

@@ -12,7 +12,7 @@ from worlds import World
 
 import omc_agent
 from omc_agent.agents import calling
-from omc_agent.agents.failures import known_failure
+from omc_agent.agents.cures import known_failure
 from omc_agent.config import ChatSettings
 from omc_agent.errors import ModelError
 from omc_agent.llm.chat import open_chat_models
