@@ -70,6 +70,9 @@ def _add_run_verbs(verbs: Any) -> None:
         ("delete", _delete, "remove a run and its workspace"),
     ):
         _add(verbs, name, verb, about).add_argument("id")
+    each = _add(verbs, "cost", _cost, "what the models cost: by day, model and run, or by stage and call")
+    each.add_argument("id", nargs="?", default=None)
+    each.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     each = _add(verbs, "decide", _decide, "answer a request")
     each.add_argument("request", help="id of the request, or of a run with one open")
     each.add_argument("decision", choices=("approve", "reject", "answer", "edit"))
@@ -237,6 +240,16 @@ def _show(parsed: argparse.Namespace) -> int:
     from omc_agent.verbs import story_of
 
     print(show_text(story_of(_store(), parsed.id)))
+    return 0
+
+
+def _cost(parsed: argparse.Namespace) -> int:
+    from omc_agent.billing import bill_of
+    from omc_agent.panels.bill import bill_text
+
+    store = _store()
+    bill = bill_of(store, str(store.read(parsed.id)["id"]) if parsed.id else None)
+    print(json.dumps(bill) if parsed.json else bill_text(bill))
     return 0
 
 

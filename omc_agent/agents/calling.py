@@ -16,6 +16,7 @@ from langchain.agents.middleware import AgentMiddleware, ModelFallbackMiddleware
 from langchain.agents.middleware.types import ModelRequest, ModelResponse
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages.utils import count_tokens_approximately
 from langgraph.errors import GraphBubbleUp
 
 from omc_agent.errors import AgentError, ModelError
@@ -88,12 +89,18 @@ def failed(name: str, error: Exception) -> ModelError:
 
 
 class Patience(AgentMiddleware[Any, Any, Any]):
-    """One try has its time; a stand-in or another try gets its own."""
+    """One try has its time, and is paid for; a stand-in or another try gets its own."""
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: Call) -> ModelResponse[Any]:
-        """Call the model within `model_timeout`; its name stands in the answer, and a failure is told."""
+        """Call the model within `model_timeout`; its name stands in the answer, and a failure is told.
+
+        The call is written down before it is sent. A try that breaks off, runs out of time or is stopped may have
+        been billed, so it counts; one that the provider refused with a status was not.
+        """
         context = request.runtime.context
         name = context.name_of(request.model)
+        stage = str(cast(Any, request.state)["entered"]["stage"])
+        call = await context.begin_call(stage, name, foreseen(request), _task(request))
         try:
             async with asyncio.timeout(context.model_timeout or None):
                 response = await handler(request)
@@ -104,20 +111,40 @@ class Patience(AgentMiddleware[Any, Any, Any]):
         except (AgentError, GraphBubbleUp, asyncio.CancelledError):
             raise
         except Exception as error:  # any provider has exceptions of its own
+            if status_of(error) is not None:
+                await context.drop_call(call)
             await _tell(request, name, error)
             raise
         message = answer_of(response)
         if message is not None:
             message.response_metadata[ASKED] = name
+            await context.spend(stage, name, _usage(message), call)
         return response
+
+
+def foreseen(request: ModelRequest[Any]) -> int:
+    """Tokens that a call will read, at about four letters a token: what it counts as when nobody tells."""
+    first = [request.system_message] if request.system_message is not None else []
+    return count_tokens_approximately([*first, *request.messages], tools=list(request.tools))
+
+
+def _usage(message: AIMessage) -> dict[str, Any]:
+    """What the provider told; else how much it wrote, at about four letters a token."""
+    if message.usage_metadata:
+        return dict(message.usage_metadata)
+    return {"guessed_output_tokens": count_tokens_approximately([message])}
+
+
+def _task(request: ModelRequest[Any]) -> str:
+    return str(getattr(getattr(request.runtime, "execution_info", None), "task_id", "no-task"))
 
 
 async def _tell(request: ModelRequest[Any], name: str, error: Exception) -> None:
     """A try that failed, as a warning: what comes next is another try, a stand-in, or the end of the stage."""
-    context, info = request.runtime.context, getattr(request.runtime, "execution_info", None)
+    context = request.runtime.context
     stage = str(cast(Any, request.state)["entered"]["stage"])
     what = " ".join(str(error).split())[:200]
-    key = f"{getattr(info, 'task_id', 'no-task')}:{name}:{time.time()}"
+    key = f"{_task(request)}:{name}:{time.time()}"
     await context.emit(Warned(stage=stage, code="model_try", text=f"{name} did not answer: {what}"), key)
 
 

@@ -19,6 +19,14 @@ from omc_agent.events import Event
 from omc_agent.request import Decision, Request
 
 
+async def _no_call(stage: str, name: str, tokens: int, key: str) -> str:
+    return ""
+
+
+async def _nothing(call: str) -> None:
+    return None
+
+
 def merge(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any]:
     """Merge by key: lists would double at every subgraph border, dicts do not."""
     return {**(old or {}), **(new or {})}
@@ -146,8 +154,9 @@ class RunContext:
 
     `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` id and brief of
     the run that this one follows (empty: none). `afford` returns when one more model call is paid for, `walled` says
-    whether a wall holds generated code, `keep_settings` takes changed settings of the run. `spend` counts what a call
-    cost (stage, model, usage, key), `name_of` says how an open chat model is called.
+    whether a wall holds generated code, `keep_settings` takes changed settings of the run. `begin_call` gives the id
+    of a call that may be sent now (stage, model, tokens that it is thought to read, key), `spend` counts what it cost
+    (stage, model, usage, id), `drop_call` says that it is not billed. `name_of` says how an open model is called.
     """
 
     run_id: str
@@ -177,3 +186,5 @@ class RunContext:
     spend: Callable[[str, str, dict[str, Any], str], Awaitable[None]]
     name_of: Callable[[Any], str]
     write_report: Callable[[Mapping[str, Any]], Awaitable[dict[str, str]]]
+    begin_call: Callable[[str, str, int, str], Awaitable[str]] = _no_call
+    drop_call: Callable[[str], Awaitable[None]] = _nothing
