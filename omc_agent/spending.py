@@ -42,6 +42,8 @@ class Spending:
         ``await emit(event, key)``.
     ask : callable
         Asks a person when a limit is used up.
+    model : str
+        The model that is asked first, as ``provider:model``.
     """
 
     def __init__(
@@ -54,9 +56,10 @@ class Spending:
         *,
         emit: Emit,
         ask: Ask,
+        model: str = "",
     ) -> None:
         self.store, self.run_id, self.branch, self.owner, self.purse = store, run_id, branch, owner, purse
-        self._emit, self._ask = emit, ask
+        self._emit, self._ask, self._model = emit, ask, model
         self._begun: dict[str, tuple[float, int]] = {}
         self._stopped: RunStopped | None = None
 
@@ -68,7 +71,8 @@ class Spending:
         RunStopped
             As :meth:`omc_agent.purse.Purse.afford`.
         """
-        await self._within(stage, key, free=True)
+        await self._look(self._model)
+        await self._within(stage, key, free=is_free(self._model))
 
     async def begin_call(self, stage: str, name: str, tokens: int, key: str) -> str:
         """Return the id of a call that may be sent now, once it is paid for and written down.
@@ -89,8 +93,7 @@ class Spending:
         LeaseLost
             When another process drives the run.
         """
-        if not is_free(name):
-            await asyncio.to_thread(self._read)  # with what other runs, and tries that broke off, have cost
+        await self._look(name)
         await self._within(stage, key, free=is_free(name))
         call = secrets.token_hex(16)
 
@@ -156,6 +159,11 @@ class Spending:
             self._read()
 
         await asyncio.to_thread(write)
+
+    async def _look(self, name: str) -> None:
+        """At what other runs, and tries that broke off, have cost."""
+        if not is_free(name) and self.purse.limits:
+            await asyncio.to_thread(self._read)
 
     async def _within(self, stage: str, key: str, *, free: bool) -> None:
         if self._stopped is not None:

@@ -73,6 +73,7 @@ class Supplies:
         self.cost = cost
         self.frames = {name: plain_frame(frame) for name, frame in frames.items()}
         self._names = {id(each.model): each.name for each in models}
+        self._first = models[0].name if models else settings.model
         self.workspace = Path(row["workspace"])
         self.gates = settings.gates(interactive=interactive)
         self.room = WaitingRoom(store, ledger, self.gates)
@@ -93,7 +94,8 @@ class Supplies:
         rows = self.store.requests(run_id, status="decided", branch=self.ledger.branch)
         purse = Purse(settings.budget, settings.max_tokens, self.cost, grants(rows, today()),
                       daily=settings.daily_budget)  # fmt: skip
-        spending = Spending(self.store, run_id, self.ledger.branch, self.ledger.owner, purse, emit=self.emit, ask=ask)
+        spending = Spending(self.store, run_id, self.ledger.branch, self.ledger.owner, purse, emit=self.emit, ask=ask,
+                            model=self._first)  # fmt: skip
 
         async def open_sealed(frozen: dict[str, Any]) -> tuple[Any, int]:
             await self.ledger.flush()

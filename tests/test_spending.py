@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -42,7 +43,7 @@ def new_run(store, tmp_path, run_id="r"):
     return store.create("a goal", workspaces=tmp_path / "runs", model=GPT, settings={}, session_id=run_id)
 
 
-def account(store, run_id="r", *, budget=0.0, max_tokens=0, daily=0.0, answer=None, owner=None):
+def account(store, run_id="r", *, model=GPT, budget=0.0, max_tokens=0, daily=0.0, answer=None, owner=None):
     """A run's account in a process of its own, with what it told and asked."""
     events, asked = {}, []
 
@@ -54,7 +55,7 @@ def account(store, run_id="r", *, budget=0.0, max_tokens=0, daily=0.0, answer=No
         return answer or Decision(type="reject")
 
     purse = Purse(budget, max_tokens, store.cost_of(run_id), daily=daily)
-    made = Spending(store, run_id, run_id, owner, purse, emit=emit, ask=ask)
+    made = Spending(store, run_id, run_id, owner, purse, emit=emit, ask=ask, model=model)
     return SimpleNamespace(spending=made, purse=purse, events=events, asked=asked)
 
 
@@ -144,6 +145,16 @@ async def test_80_percent_of_each_limit_is_said_once_and_the_next_call_after_it_
     (asked,) = mine.asked
     assert set(asked.limits) == {"usd", "tokens", "day"}
     assert mine.purse.limits == {"usd": 1.0, "tokens": 90_000, "day": 0.2}
+
+
+@pytest.mark.parametrize(("model", "held"), [(GPT, True), ("ollama:qwen3", False)])
+async def test_a_step_asks_before_it_begins_unless_its_model_is_free(store, tmp_path, model, held):
+    new_run(store, tmp_path)
+    await call(account(store))
+    mine = account(store, model=model, budget=0.01, max_tokens=9_000 if held else 0)
+    with pytest.raises(RunStopped) if held else contextlib.nullcontext():
+        await mine.spending.afford("planning", "task")
+    assert [list(request.limits) for request in mine.asked] == [["usd", "tokens"]] * held, "one question for both"
 
 
 async def test_after_no_a_stand_in_is_not_asked_either(store, tmp_path):
@@ -302,11 +313,11 @@ STEPS = st.lists(
         st.integers(0, 50_000),
         st.integers(0, 5_000),
     ),
-    max_size=25,
+    max_size=15,
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(steps=STEPS)
 def test_the_sum_is_what_the_server_counted_whatever_happens(tmp_path_factory, steps):
     folder = tmp_path_factory.mktemp("calls")

@@ -52,6 +52,8 @@ def _open(name: ModelName, settings: ChatSettings, base_url: str) -> OpenModel:
 
     key = find_key(name.provider)
     given: dict[str, Any] = {"timeout": settings.timeout, "streaming": True}
+    if name.provider == "openai":
+        given["stream_usage"] = True  # else a server of one's own is not asked what a call cost
     if name.provider == "ollama":
         given = {"client_kwargs": {"timeout": settings.timeout}}
     if key is not None and not key.source.startswith("the variable"):

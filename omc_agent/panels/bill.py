@@ -121,7 +121,8 @@ _TITLES = {"day": "day (UTC)"}
 def _sums(row: Row, name: str) -> list[str]:
     what = str(row[name]) or "(deleted runs)"
     if row.get("goal"):
-        what = f"{what}  {str(row['goal'])[:48]}"
+        goal = str(row["goal"])
+        what = f"{what} · {goal if len(goal) <= 48 else goal[:47] + '…'}"
     return [
         phrases.plain_name(what) if name == "stage" else plain(what, 120),
         phrases.thousands(row["calls"]),
