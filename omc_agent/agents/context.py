@@ -90,11 +90,25 @@ class Outcome:
         return self.status == "ok"
 
 
+# Looks at the frames (name to reference) and values that a cell left; what is wrong with them, or None.
+CheckLeft = Callable[[Mapping[str, Any], Mapping[str, Any]], Awaitable[str | None]]
+
+
 class RunCell(Protocol):
-    """Run one cell in the sandbox, once: the same `key` again gives the record."""
+    """Run one cell in the sandbox, once: the same `key` again gives the record.
+
+    What `check` objects to makes it a failed cell, of which nothing is kept.
+    """
 
     def __call__(
-        self, code: str, *, key: str, kind: str, into: Sequence[str], entered: Mapping[str, Any]
+        self,
+        code: str,
+        *,
+        key: str,
+        kind: str,
+        into: Sequence[str],
+        entered: Mapping[str, Any],
+        check: CheckLeft | None = None,
     ) -> Awaitable[Outcome]:
         """See the class."""
         ...
