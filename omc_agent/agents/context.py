@@ -90,6 +90,7 @@ class Outcome:
         return self.status == "ok"
 
 
+FAILED = "failed_"  # of `texts`, before the stage: the last error of a visit that came to nothing
 # Looks at the frames (name to reference) and values that a cell left; what is wrong with them, or None.
 CheckLeft = Callable[[Mapping[str, Any], Mapping[str, Any]], Awaitable[str | None]]
 

@@ -21,7 +21,7 @@ from langgraph.types import Command
 
 from omc_agent.agents import calling, gating
 from omc_agent.agents.answers import answered
-from omc_agent.agents.context import RunContext, Shared, Words
+from omc_agent.agents.context import FAILED, RunContext, Shared, Words
 from omc_agent.brief import Brief
 from omc_agent.errors import AgentError, ModelError, RunStopped
 from omc_agent.events import Act, BriefRead, Observe, Reason, StageFinished, StageStarted
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from omc_agent.agents.base import BaseAgent
 
 FREE_CODE = gating.FREE_CODE
+NOT_RUN = "not run: one cell at a time; call it again after the first"
 # Tools that end up as a cell in the sandbox; of several in one answer only the first runs.
 HOST_TOOLS = {
     "submit_brief",
@@ -66,6 +67,8 @@ class Stage(AgentMiddleware[StageState, RunContext, Any]):
         state = cast(StageState, {**state, **taken})
         facts = await self.agent.facts(state, context)
         facts = {"stage": stage, "visit": visit, **facts, "overrides": state.get("overrides", {})}
+        if failed := state.get("texts", {}).get(f"{FAILED}{stage}"):
+            facts["failed_before"] = failed
         entered = {
             "stage": stage,
             "visit": visit,
@@ -160,7 +163,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         context = cast(RunContext, request.runtime.context)
         call, key = request.tool_call, _task(request.runtime)
         if self._is_second_cell(request):
-            return _reply(call, "not run: one cell at a time; call it again after the first", ok=False)
+            return _reply(call, NOT_RUN, ok=False)
         await context.emit(Act(stage=self.agent.stage, tool=call["name"], args=call["args"]), f"{key}:act")
         held = call["name"] != FREE_CODE or await context.walled()
         asked = gating.request_for(
@@ -233,16 +236,26 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
 
 
 def _failures(messages: Sequence[Any], forgiven: frozenset[str]) -> int:
-    """Failed steps that count: of a tool that is forgiven only those that repeat an earlier one."""
+    """Failed steps since the same tool last worked; of a tool that is forgiven only those that repeat an earlier one.
+
+    A call that was not run, because another cell was, is no failure.
+    """
     calls = {call["id"]: call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls}
-    counted, seen = 0, set()
+    counted: dict[str, int] = {}
+    seen: set[str] = set()
     for message in messages:
-        if isinstance(message, ToolMessage) and message.status == "error":
-            call = calls.get(message.tool_call_id)
-            what = json.dumps([call["name"], call["args"]], sort_keys=True, default=str) if call else ""
-            counted += not (call and call["name"] in forgiven and what not in seen)
-            seen.add(what)
-    return counted
+        if not isinstance(message, ToolMessage) or message.text == NOT_RUN:
+            continue
+        call = calls.get(message.tool_call_id)
+        name = call["name"] if call else ""
+        if message.status != "error":
+            counted.pop(name, None)
+            continue
+        what = json.dumps([name, call["args"]], sort_keys=True, default=str) if call else ""
+        forgive = call is not None and name in forgiven and what not in seen
+        counted[name] = counted.get(name, 0) + (not forgive)
+        seen.add(what)
+    return sum(counted.values())
 
 
 def taken_up(state: Mapping[str, Any], context: RunContext) -> dict[str, Any]:
