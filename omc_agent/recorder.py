@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from omc_agent.agents.context import CheckLeft, Outcome
+from omc_agent.agents.context import BEGUN, CheckLeft, Outcome
 from omc_agent.config import PRELUDE, Confinement, Limits
 from omc_agent.errors import AgentError, SandboxError
 from omc_agent.events import CellFinished, CellStarted, Event
@@ -105,11 +105,13 @@ class Recorder:
         and values that the cell left; what it objects to makes the cell a failed one, and its namespace is laid anew.
         """
         async with self._turns.enter() as ticket:
-            await ticket.mine()
-            row = await asyncio.to_thread(self.store.cell, self.run_id, self._key(key))
-            if row is not None:
-                return _outcome(row)
-            n = await self._begin(ticket, code, key, entered)
+            async with self._turns.beginning:
+                _begun()
+                await ticket.mine()
+                row = await asyncio.to_thread(self.store.cell, self.run_id, self._key(key))
+                if row is not None:
+                    return _outcome(row)
+                n = await self._begin(ticket, code, key, entered)
             box = await self._lay(entered)
             result = await box.run(code)
             frames: dict[str, Any] = {}
@@ -124,6 +126,8 @@ class Recorder:
                 self._laid = None  # the child was replaced: lay the namespace again before the next cell
             if check is not None and not result.ok and kind in ("transform", "fit"):
                 self._laid = None  # half of a cell is in it, and no replay would have that
+            elif check is not None and kind == "look" and self._laid is not None:
+                await self._restore(box, entered)
             row = self._row(key, n, entered, "sandbox", kind, code, result, frames, values, state)
             await self._record(row)
             await self._tell(row, result)
@@ -145,6 +149,7 @@ class Recorder:
         """
         async with self._turns.enter() as ticket:
             async with self._turns.beginning:
+                _begun()
                 row = await asyncio.to_thread(self.store.cell, self.run_id, self._key(key))
                 if row is not None:
                     return _outcome(row)
@@ -260,6 +265,16 @@ class Recorder:
         for name, sha in given:
             await box.put_file(name, self.frames / f"{sha}.arrow")
         given.clear()
+
+    async def _restore(self, box: Sandbox, entered: Mapping[str, Any]) -> None:
+        """Frames as they are recorded: a cell that only looks may have changed one in place, and no replay would."""
+        rows = recorded(await asyncio.to_thread(self.store.cells, self.run_id, branch=self.branch))
+        shas = dict(entered["frames"])
+        for row in rows:
+            if (row["stage"], row["visit"]) == (entered["stage"], entered["visit"]):
+                shas |= {name: ref["sha"] for name, ref in row["frames"].items()}
+        for name, sha in shas.items():
+            await box.put_file(name, self.frames / f"{sha}.arrow")
 
     async def _checked(
         self, check: CheckLeft, result: CellResult, frames: dict[str, Any], values: dict[str, Any]
@@ -415,6 +430,13 @@ class ReplayBench:
         folder = self._recorder.workspace / "work"
         sha = await self._box.take_file(name, folder)
         return folder / f"{sha}{Path(name).suffix}"
+
+
+def _begun() -> None:
+    """The cell has its place: the next call of the same answer may follow."""
+    begun = BEGUN.get()
+    if begun is not None:
+        begun.set()
 
 
 def _shown(frame: pd.DataFrame) -> dict[str, str]:

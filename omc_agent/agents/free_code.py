@@ -36,7 +36,8 @@ def free_code_tool() -> BaseTool:
     return StructuredTool.from_function(
         coroutine=_run_python,
         name=FREE_CODE,
-        description="Run Python that you write, where no other tool reaches. A person is asked first.",
+        description="Run Python that you write, where no other tool reaches. A person is asked first. A model that it"
+        " fits is no candidate: those are scored by cross_validate_model alone.",
         args_schema=_FreeCode,
     )
 

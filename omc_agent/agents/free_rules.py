@@ -17,6 +17,7 @@ KINDS = {
     "fit": "learns from development rows and keeps that with save_state(name, value); it is not run again",
     "look": "only shows something; it is not run again, and nothing that models use may come from it",
 }
+LATE = ("model_training", "model_evaluation", "hyperparameter_tuning")
 ROWS = ("bars", "features")  # one row a row of the rows that were read
 
 
@@ -48,7 +49,21 @@ def objection(code: str, kind: str, into: Sequence[str], state: Mapping[str, Any
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None  # the cell itself says where
-    return _names(kind, into, state) or _fit(kind, into, tree) or _not_replayed(kind, tree, state)
+    return (
+        _late(kind, state) or _names(kind, into, state) or _fit(kind, into, tree) or _not_replayed(kind, tree, state)
+    )
+
+
+def _late(kind: str, state: Mapping[str, Any]) -> Objection | None:
+    """After the leak test features are as they are, and only looked at."""
+    stage = str(state.get("entered", {}).get("stage", ""))
+    if kind == "look" or stage not in LATE:
+        return None
+    return Objection(
+        f"A {kind} cell was to run in {stage}.",
+        "Features are made before the leak test; a model that a cell fits by itself is not scored either.",
+        "Try kind look, or score a candidate with cross_validate_model.",
+    )
 
 
 def _names(kind: str, into: Sequence[str], state: Mapping[str, Any]) -> Objection | None:
@@ -100,18 +115,16 @@ def _source(name: str, state: Mapping[str, Any]) -> str:
     ref = state.get("frames", {}).get(name, {})
     if ref.get("by") == "query":
         return "a query, whose rows end at the seal"
+    if ref:  # frames are as they were recorded, whatever a look cell did to them
+        return f"a {ref['kind']} cell" if ref.get("kind") in ("look", "fit") else ""
     entered = state.get("entered", {})
     place, last = (entered.get("stage"), entered.get("visit")), ""
     for n, cell in sorted(state.get("cells", {}).items(), key=lambda item: int(item[0])):
-        if cell.get("status") != "ok" or not cell.get("code"):
+        if cell.get("status") != "ok" or not cell.get("code") or (cell["stage"], cell["visit"]) != place:
             continue
-        made = name in _assigned(str(cell["code"]))
-        later = "kind" not in ref and int(ref.get("cell") or 0) > int(n)  # a tool made it since
-        if made and (cell.get("kind") == "transform" or later):
-            last = ""
-        elif made and ((cell["stage"], cell["visit"]) == place or ref.get("cell") == int(n)):
-            last = f"cell {n}, a {cell.get('kind')} cell"
-    return last if last or ref.get("kind") not in ("look", "fit") else f"a {ref['kind']} cell"
+        if name in _assigned(str(cell["code"])):
+            last = "" if cell.get("kind") == "transform" else f"cell {n}, a {cell.get('kind')} cell"
+    return last
 
 
 def _assigned(code: str) -> set[str]:

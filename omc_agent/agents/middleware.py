@@ -21,7 +21,8 @@ from langgraph.types import Command
 
 from omc_agent.agents import calling, gating
 from omc_agent.agents.answers import answered
-from omc_agent.agents.context import FAILED, RunContext, Shared, Words
+from omc_agent.agents.context import BEGUN, FAILED, RunContext, Shared, Words
+from omc_agent.agents.ordering import InOrder
 from omc_agent.brief import Brief
 from omc_agent.errors import AgentError, ModelError, RunStopped
 from omc_agent.events import Act, BriefRead, Observe, Reason, StageFinished, StageStarted
@@ -121,6 +122,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
     def __init__(self, agent: BaseAgent) -> None:
         super().__init__()
         self.agent = agent
+        self._order = InOrder()
 
     async def awrap_model_call(
         self, request: ModelRequest[RunContext], handler: Callable[[ModelRequest[RunContext]], Awaitable[Any]]
@@ -159,7 +161,20 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         request: ToolCallRequest,
         handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
     ) -> ToolMessage | Command[Any]:
-        """Tell act and observe; answer what is not allowed to run now."""
+        """Tell act and observe; answer what is not allowed to run now. Calls of one answer begin in their order."""
+        begun = await self._order.wait(*_place(request))
+        token = BEGUN.set(begun)
+        try:
+            return await self._call(request, handler)
+        finally:
+            begun.set()
+            BEGUN.reset(token)
+
+    async def _call(
+        self,
+        request: ToolCallRequest,
+        handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
+    ) -> ToolMessage | Command[Any]:
         context = cast(RunContext, request.runtime.context)
         call, key = request.tool_call, _task(request.runtime)
         if self._is_second_cell(request):
@@ -287,6 +302,14 @@ def _granting(result: ToolMessage | Command[Any], grant: dict[str, Any]) -> Tool
         return result
     update = {"messages": [result]} if isinstance(result, ToolMessage) else result.update
     return Command(update={**cast(dict[str, Any], update or {}), **grant})
+
+
+def _place(request: ToolCallRequest) -> tuple[str, int]:
+    """The answer that a call stands in, and where."""
+    last = next((m for m in reversed(request.state["messages"]) if isinstance(m, AIMessage)), None)
+    ids = [call["id"] for call in last.tool_calls] if last is not None else []
+    here = request.tool_call["id"]
+    return str((last and last.id) or here), ids.index(here) if here in ids else 0
 
 
 def _task(runtime: Any) -> str:

@@ -23,7 +23,8 @@ BRIEF = {"task": "classification", "target": "direction", "horizon": "PT5M", "co
 HERE = {"stage": "feature_engineering", "visit": 1}
 LOOKED = "def spread(x):\n    return x\nmiddle = 5\nbars = bars"
 STATE = {
-    "frames": {"prices": {**REF, "cell": 1}, "bars": REF, "rates": {**REF, "by": "query", "cell": 3}},
+    "frames": {"prices": {**REF, "cell": 1}, "bars": REF, "rates": {**REF, "by": "query", "cell": 3},
+               "made": {**REF, "kind": "look"}},
     "sealed": {"frame": "prices"},
     "entered": {**HERE, "values": {"scored": []}},
     "cells": {
@@ -52,7 +53,7 @@ STATE = {
     ("features = prices.join(rates)", "transform", ["features"], "rates comes from a query"),
     ("features = spread(prices)", "transform", ["features"], "spread comes from cell 4, a look cell"),
     ("x = [middle for _ in range(3)]", "transform", [], "middle comes from cell 4"),
-    ("x = bars['close'] / 2", "transform", [], "bars comes from cell 4, a look cell"),
+    ("features = made", "transform", ["features"], "made comes from a look cell"),
     ("x = prices['close'] / top", "transform", [], "top comes from cell 5, a fit cell"),
     ("x = middle\nmiddle = 3", "transform", [], "middle comes from cell 4"),
 ])  # fmt: skip
@@ -76,14 +77,18 @@ def test_what_would_fail_in_a_replay_is_told_before_it_runs(code, kind, into, wo
     ("save_state('top', float(prices['close'].max()))", "fit", []),
     ("x = prices['close'] / load_state('top')", "transform", []),
     ("x = (", "transform", []),
+    ("x = bars['close'] / 2", "transform", []),  # whatever cell 4 did to it, it is as it was recorded
 ])  # fmt: skip
 def test_honest_cells_are_run(code, kind, into):
     assert objection(code, kind, into, STATE) is None
 
 
-def test_a_frame_that_a_tool_made_since_is_not_the_look_cells():
-    later = {**STATE, "frames": {**STATE["frames"], "bars": {**REF, "cell": 9}}}
-    assert objection("x = bars['close'] / 2", "transform", [], later) is None
+@pytest.mark.parametrize("kind", ["transform", "fit"])
+def test_after_the_leak_test_code_only_looks(kind):
+    late = {**STATE, "entered": {"stage": "model_training", "visit": 1}}
+    code = "save_state('a', 1)"
+    assert "before the leak test" in objection(code, kind, [], late).have
+    assert objection(code, "look", [], late) is None
 
 
 # -- what is not kept -----------------------------------------------------------------------------
@@ -290,6 +295,18 @@ async def test_what_a_cell_learns_is_read_by_a_transform_cell_and_leaves_no_fram
         ("fit", True),
         ("transform", False),
     ]
+
+
+async def test_a_look_that_changes_a_frame_in_place_changes_nothing(tmp_path):
+    """Else models would be fitted on what no replay has."""
+    _, answers, frame, _ = await talk(
+        tmp_path, MAKE,
+        write("features['sneaked'] = 1.0\nbars = bars.iloc[::-1]\nprint(len(features))", "look", ()),
+        write("features['up'] = (bars['close'].diff() > 0).astype(float)"),
+    )  # fmt: skip
+    assert [answer["status"] for answer in answers] == ["ok", "ok", "ok"]
+    assert "sneaked" not in frame
+    assert "up" in frame
 
 
 async def test_a_call_that_is_refused_asks_nobody_and_makes_no_cell():
