@@ -26,6 +26,7 @@ from omc_agent.result import RunResult
 from omc_agent.session import Session
 from omc_agent.store.leases import Leases
 from omc_agent.store.records import SessionManager
+from omc_agent.thinking import with_record
 
 
 class View(Protocol):
@@ -93,6 +94,7 @@ def start(
     shared = orchestrator_for(settings)
     settings.source()  # a --db name that is not known is the command line's fault, before there is a run
     settings.gates(interactive=interactive)  # and so is a policy file that cannot be read
+    settings = with_record(settings, model)
     kept = stored_settings(settings)
     if follow:
         earlier = RunResult(shared.store, follow, settings)
@@ -137,7 +139,10 @@ def resume(
     kept = {k: v for k, v in row["settings"].items() if k not in leave_out}
     db = row["settings"].get("db") or ""
     kept |= {"db": db} if db and "***" not in db else {}
-    settings = settings_with(settings, **{**kept, **(given or {})})
+    new = dict(given or {})
+    if new.get("record") or new.get("replay"):  # what is said now takes the place of what was said then
+        kept |= {"record": "", "replay": ""}
+    settings = with_record(settings_with(settings, **{**kept, **new}), model, row)
     _pay(shared.store, run_id, given or {})
     session = Session(shared, settings, row, interactive=interactive, model=model, **_shown(view))
     return Handle(session, the_engine().submit(session.run(resume=True, turn=turn)), settings, shared.store)

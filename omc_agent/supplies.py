@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omc_agent.agents.context import RunContext
+from omc_agent.agents.context import Answers, RunContext
 from omc_agent.config import AgentSettings
 from omc_agent.events import ArtifactSaved, Event
 from omc_agent.graph.gates import make_ask
@@ -49,6 +49,10 @@ class Supplies:
         Handed in by the person.
     interactive : bool
         Whether somebody is there to answer.
+    models : sequence of OpenModel
+        Those that are open, with their names.
+    answers : Answers, optional
+        The record of a run that is recorded or replayed.
 
     Attributes
     ----------
@@ -68,9 +72,10 @@ class Supplies:
         frames: Mapping[str, Any],
         interactive: bool,
         models: Sequence[OpenModel] = (),
+        answers: Answers | None = None,
     ) -> None:
         self.store, self.settings, self.row, self.ledger, self.emit = store, settings, row, ledger, emit
-        self.cost = cost
+        self.cost, self.answers = cost, answers
         self.frames = {name: plain_frame(frame) for name, frame in frames.items()}
         self._names = {id(each.model): each.name for each in models}
         self.workspace = Path(row["workspace"])
@@ -93,7 +98,12 @@ class Supplies:
         rows = self.store.requests(run_id, status="decided", branch=self.ledger.branch)
         purse = Purse(settings.budget, settings.max_tokens, self.cost, grants(rows))
         spending = Spending(
-            self.store, run_id, purse, daily=settings.daily_budget, emit=self.emit, keep=self._keep_cost
+            self.store,
+            run_id,
+            purse,
+            daily=0.0 if settings.replay else settings.daily_budget,
+            emit=self.emit,
+            keep=self._keep_cost,
         )
 
         async def afford(stage: str, key: str) -> None:
@@ -132,6 +142,7 @@ class Supplies:
             spend=spending.spend,
             name_of=lambda model: self._names.get(id(model), settings.model),
             write_report=self._write_report,
+            answers=self.answers,
         )
 
     async def _walled(self) -> bool:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from omc_agent.agents.calling import around_calls
 from omc_agent.agents.context import RunContext
 from omc_agent.agents.middleware import FREE_CODE, Stage, StageState, Steps
+from omc_agent.agents.recorded import Recorded
 from omc_agent.agents.toolbox import answer, cell_key
 
 HOUSE_RULES = """\
@@ -79,7 +80,7 @@ class BaseAgent:
             model,
             list(self.tools()),
             system_prompt=f"{HOUSE_RULES}\n\n{self.prompt}",
-            middleware=[Stage(self), Steps(self), *around_calls(stand_ins)],
+            middleware=[Stage(self), Steps(self), Recorded(), *around_calls(stand_ins)],
             state_schema=StageState,
             context_schema=RunContext,
             name=self.stage,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import pandas as pd
+from langchain_core.messages import AIMessage
 from typing_extensions import TypedDict
 
 from omc_agent.config import Gates, Source, Trust, Work
@@ -132,6 +133,22 @@ class Bench(Protocol):
         ...
 
 
+class Answers(Protocol):
+    """A record that is written, or that answers in place of the model."""
+
+    def request(self, stage: str, messages: list[dict[str, Any]], tools: dict[str, str]) -> Any:
+        """What is asked, as the record knows it."""
+        ...
+
+    def find(self, request: Any) -> tuple[AIMessage, str] | None:
+        """The recorded answer and who gave it; None: ask. ModelError where nobody is there to be asked."""
+        ...
+
+    def keep(self, request: Any, message: AIMessage, model: str) -> None:
+        """Write what was answered; OSError when that cannot be done."""
+        ...
+
+
 @dataclass
 class Words:
     """What the person said to the agent, oldest first, and how many of these texts some model call has had."""
@@ -147,7 +164,8 @@ class RunContext:
     `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` id and brief of
     the run that this one follows (empty: none). `afford` returns when one more model call is paid for, `walled` says
     whether a wall holds generated code, `keep_settings` takes changed settings of the run. `spend` counts what a call
-    cost (stage, model, usage, key), `name_of` says how an open chat model is called.
+    cost (stage, model, usage, key), `name_of` says how an open chat model is called, `answers` is the record of a run
+    that is recorded or replayed.
     """
 
     run_id: str
@@ -177,3 +195,4 @@ class RunContext:
     spend: Callable[[str, str, dict[str, Any], str], Awaitable[None]]
     name_of: Callable[[Any], str]
     write_report: Callable[[Mapping[str, Any]], Awaitable[dict[str, str]]]
+    answers: Answers | None = None

@@ -19,6 +19,7 @@ from omc_agent import tools
 from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.events import CandidateScored, Warned
 from omc_agent.naming import model_name
+from omc_agent.tools.fingerprint import TIMINGS
 
 REPLY_CAP = 1_900  # every checkpoint saves all messages, so results in them stay small
 ERROR_CAP = 300
@@ -162,7 +163,7 @@ def answer(outcome: Outcome, runtime: ToolRuntime[RunContext, Any], update: Upda
         about["frames"] = {
             name: {"rows": ref["rows"], "columns": ref["columns"][:40]} for name, ref in outcome.frames.items()
         }
-        about["values"] = outcome.values
+        about["values"] = {name: untimed(value) for name, value in outcome.values.items()}
         about["output"] = outcome.text
     else:
         about["error"] = outcome.error
@@ -178,6 +179,17 @@ def answer(outcome: Outcome, runtime: ToolRuntime[RunContext, Any], update: Upda
     frames = {name: {**ref, **place} for name, ref in outcome.frames.items()}
     cells = {str(outcome.n): {"stage": stage, "visit": visit, "status": outcome.status}}
     return Command(update={"messages": [message], "frames": frames, "cells": cells, **(update or {})})
+
+
+def untimed(value: Any) -> Any:
+    """A value without how long its fits took: no model needs it, and it would make each run's requests new ones.
+
+    Examples
+    --------
+    >>> untimed({"score": 0.5, "fit_seconds": 0.193})
+    {'score': 0.5}
+    """
+    return {k: v for k, v in value.items() if k not in TIMINGS} if isinstance(value, dict) else value
 
 
 def shorten(about: dict[str, Any]) -> str:
