@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,16 @@ class Supplies:
 
         async def open_sealed(frozen: dict[str, Any]) -> tuple[Any, int]:
             await self.ledger.flush()
-            ledger = self.ledger
-            return await asyncio.to_thread(vault.open, run_id, ledger.branch, self._sealed(), frozen, ledger.owner)
+            branch, owner, answers = self.ledger.branch, self.ledger.owner, self.answers
+            again = answers.opening(frozen) if answers is not None else None
+            theirs = (again.run, again.branch) if again is not None else None
+            sealed = self._sealed()
+            rows, count = await asyncio.to_thread(vault.open, run_id, branch, sealed, frozen, owner, theirs)
+            count = again.count if again is not None else count
+            if answers is not None:
+                with contextlib.suppress(OSError):  # a record that cannot be written was told at the call before
+                    answers.opened(branch, frozen, count)
+            return rows, count
 
         return RunContext(
             run_id=run_id,

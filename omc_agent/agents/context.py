@@ -148,6 +148,14 @@ class Answers(Protocol):
         """Write what was answered; OSError when that cannot be done."""
         ...
 
+    def opening(self, frozen: dict[str, Any]) -> Any:
+        """The opening of sealed rows that a replay repeats; None: it is a new one."""
+        ...
+
+    def opened(self, branch: str, frozen: dict[str, Any], count: int) -> None:
+        """Write that sealed rows were opened; OSError when that cannot be done."""
+        ...
+
 
 @dataclass
 class Words:

@@ -63,12 +63,27 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Opening:
+    """A line of another kind: the sealed rows were opened for a frozen choice, which was the `count`th time.
+
+    The verdict depends on it. A replay takes no new look at the rows: it repeats this opening, whatever else was
+    opened in the store that it runs in.
+    """
+
+    run: str
+    branch: str
+    choice: Plain
+    count: int
+
+
+@dataclass(frozen=True)
 class Record:
-    """A whole file: its head, and its calls in order."""
+    """A whole file: its head, its calls and its openings in order."""
 
     name: str
     head: dict[str, Any]
     calls: list[Call]
+    openings: list[Opening] = field(default_factory=list)
 
     @property
     def model(self) -> str:
@@ -80,7 +95,7 @@ class Record:
 
         Examples
         --------
-        >>> Record("run.jsonl", {"model": "ollama:qwen3", "made": "2026-11-28"}, []).cost()
+        >>> Record("eth.jsonl", {"model": "ollama:qwen3", "made": "2026-11-28"}, []).cost()
         '0 calls of ollama:qwen3, recorded on 2026-11-28: 0 tokens and $0.0000 then'
         """
         tokens = sum(sum(call.usage.values()) for call in self.calls)
@@ -140,14 +155,19 @@ def read_record(path: Path) -> Record:
         raise _unreadable(
             f"{path.name} has format {head[HEAD]!r}.", f"This version of omc_agent, {__version__}, reads {FORMAT}."
         )
-    calls: list[Call] = []
+    record = Record(path.name, head, [], [])
     for number, line in enumerate(whole[1:], start=2):
-        call = _call(_object(line), calls[-1].request if calls else None)
-        if call is None:
-            have = "Each line has to hold one call, and belongs behind the line that it was written behind."
+        row = _object(line)
+        opening = _opening(row, str(head.get("run")))
+        call = _call(row, record.calls[-1].request if record.calls else None) if opening is None else None
+        if opening is not None:
+            record.openings.append(opening)
+        elif call is not None:
+            record.calls.append(call)
+        else:
+            have = "Each line holds one call, and belongs behind the line that it was written behind."
             raise _unreadable(f"Line {number} of {path.name} is broken.", have)
-        calls.append(call)
-    return Record(path.name, head, calls)
+    return record
 
 
 def _unreadable(given: str, have: str) -> ModelError:
@@ -160,6 +180,17 @@ def _object(line: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return read if isinstance(read, dict) else None
+
+
+def choice_of(frozen: Plain) -> Plain:
+    """What names a frozen choice on every machine: no figure that a processor rounds."""
+    return {"choice": frozen["choice"], "brief": frozen["brief"], "seed": frozen["seed"]}
+
+
+def _opening(row: dict[str, Any] | None, run: str) -> Opening | None:
+    if row is None or not isinstance(row.get("opened"), int) or not isinstance(row.get("for"), dict):
+        return None
+    return Opening(run, str(row.get("branch")), row["for"], max(1, row["opened"]))
 
 
 def _call(row: dict[str, Any] | None, before: Request | None) -> Call | None:

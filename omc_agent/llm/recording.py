@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage
 from omc_agent import __version__
 from omc_agent.llm.kept import KEPT, NO_USAGE, Plain
 from omc_agent.llm.prices import price_of
-from omc_agent.llm.record import FORMAT, HEAD, Call, Request, answered, head_of, read_record, without
+from omc_agent.llm.record import FORMAT, HEAD, Call, Request, answered, choice_of, head_of, read_record, without
 
 
 class Recording:
@@ -94,6 +94,22 @@ class Recording:
             row["tools"] = new.tools
         row |= {"messages": new.messages[same:], "answer": call.answer, "usage": call.usage,
                 "usd": None if call.usd is None else round(call.usd, 8)}  # fmt: skip
+        self._append(row)
+
+    def opening(self, frozen: Plain) -> None:
+        """A run that is recorded opens sealed rows as any run does."""
+
+    def opened(self, branch: str, frozen: Plain, count: int) -> None:
+        """Write which opening of these rows it was.
+
+        Raises
+        ------
+        OSError
+            When it cannot be written.
+        """
+        self._append({"opened": count, "branch": branch, "for": without(choice_of(frozen), self.secrets)})
+
+    def _append(self, row: dict[str, Any]) -> None:
         lines = "" if self._is_open else json.dumps(self.head, ensure_ascii=False) + "\n"
         lines += json.dumps(row, ensure_ascii=False) + "\n"
         # One write: a process that is killed leaves whole lines.

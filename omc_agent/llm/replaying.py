@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from omc_agent import __version__
 from omc_agent.errors import ModelError
 from omc_agent.llm.difference import difference, nearest
 from omc_agent.llm.kept import Plain
-from omc_agent.llm.record import Record, Request, answered
+from omc_agent.llm.record import Opening, Record, Request, answered, choice_of
 
 
 class Replaying:
@@ -55,6 +56,15 @@ class Replaying:
 
     def keep(self, request: Request, message: AIMessage, model: str) -> None:
         """A replay asks nobody, so there is nothing to keep."""
+
+    def opening(self, frozen: Plain) -> Opening | None:
+        """The recorded opening of that choice; None: it opens as a new run does."""
+        wanted = json.dumps(choice_of(frozen), sort_keys=True)
+        found = [each for each in self.record.openings if json.dumps(each.choice, sort_keys=True) == wanted]
+        return found[-1] if found else None
+
+    def opened(self, branch: str, frozen: Plain, count: int) -> None:
+        """Nothing to write."""
 
     def _unknown(self, request: Request) -> ModelError:
         record = self.record
