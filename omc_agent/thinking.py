@@ -138,8 +138,8 @@ def _replayed(settings: AgentSettings, given: Any) -> AgentSettings:
     if given is not None:
         raise UsageError("usage.flag", given="A chat model and --replay are given together.",
                          have="A replay asks no model.", try_="Leave one of them out.")  # fmt: skip
-    named = [] if settings.model == OFFLINE else read_names(settings.model, settings.models)
-    if named and ",".join(name.text for name in named) != record.model:
+    same = settings.model in (OFFLINE, record.model)
+    if not same and ",".join(name.text for name in read_names(settings.model, settings.models)) != record.model:
         raise ModelError(
             "model.replay",
             given=f"-m {settings.model} is not the model of {record.name}.",

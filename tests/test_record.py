@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 
@@ -85,7 +87,9 @@ def test_a_whole_run_is_replayed_equal_in_another_process_home_and_month(market,
     held = (folder / "run.jsonl").read_text()
     assert "sk-loopback" not in held
     assert str(folder) not in held
-    given = json.dumps([market, "run.jsonl", str(folder / "another home"), QUICK])
+    assert re.findall(r"\b[0-9a-f]{64}\b|fit_seconds", held) == []
+    shutil.copy(market.removeprefix("sqlite:///"), folder / "elsewhere.db")
+    given = json.dumps(["sqlite:///elsewhere.db", "run.jsonl", str(folder / "another home"), QUICK])
     done = subprocess.run([sys.executable, "-c", REPLAY, given, GOAL], capture_output=True, text=True, cwd=folder,
                           env=_without_keys())  # fmt: skip
     assert done.returncode == 0, done.stderr[-2_000:]

@@ -13,7 +13,7 @@ from omc_agent.agents.base import BaseAgent, free_code_tool
 from omc_agent.agents.context import RunContext
 from omc_agent.agents.decided import FOLLOW, Arguments, decided, overrides_of
 from omc_agent.agents.middleware import StageState
-from omc_agent.agents.toolbox import CellTool, Code
+from omc_agent.agents.toolbox import CellTool, Code, as_told
 from omc_agent.brief import Brief
 from omc_agent.overrides import INDICATORS
 from omc_agent.tools.features import feature_columns
@@ -56,7 +56,7 @@ changed for being unusual. Everything here must be causal and keep every row.{FO
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Brief, frames, and what was sealed."""
-        return {**await super().facts(state, context), "sealed": state.get("sealed", {})}
+        return {**await super().facts(state, context), "sealed": as_told(state.get("sealed", {}))}
 
     def missing(self, state: StageState) -> str | None:
         """Cleaned bars; a table that is not prices needs none."""
@@ -152,7 +152,7 @@ kept.{FOLLOW}"""
         return {
             **await super().facts(state, context),
             "leaks": state.get("leaking") or [],
-            "sealed": state.get("sealed", {}),
+            "sealed": as_told(state.get("sealed", {})),
         }
 
     def missing(self, state: StageState) -> str | None:
