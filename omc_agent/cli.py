@@ -56,6 +56,9 @@ def make_parser() -> Parser:
     each.add_argument("--json", action="store_true")
     each = _add(verbs, "list", _list, "list runs, newest first")
     each.add_argument("--status", default=None)
+    each = _add(verbs, "graph", _graph, "show the graph of stages, and where a run is in it")
+    each.add_argument("id", nargs="?", default="", help="the run, or one of its branches")
+    each.add_argument("--mermaid", action="store_true", help="as Mermaid text")
     _add_run_verbs(verbs)
     _add_data_verbs(verbs)
     _add(verbs, "doctor", _doctor, "what is in force on this machine")
@@ -69,7 +72,10 @@ def _add_run_verbs(verbs: Any) -> None:
         ("stop", _stop, "stop a run"),
         ("delete", _delete, "remove a run and its workspace"),
     ):
-        _add(verbs, name, verb, about).add_argument("id")
+        each = _add(verbs, name, verb, about)
+        each.add_argument("id")
+        if name == "show":
+            each.add_argument("--prompts", action="store_true", help="show what was sent to the model, call by call")
     each = _add(verbs, "decide", _decide, "answer a request")
     each.add_argument("request", help="id of the request, or of a run with one open")
     each.add_argument("decision", choices=("approve", "reject", "answer", "edit"))
@@ -133,8 +139,9 @@ def _view(parsed: argparse.Namespace) -> tuple[Any, bool]:
     from omc_agent.panels.plain import PlainPanel
     from omc_agent.terminal import Terminal
 
-    there = not parsed.json and sys.stdin.isatty()
-    return (Terminal(_to_stderr, sys.stdin), True) if there else (PlainPanel(_to_stderr, shell=True), False)
+    if not parsed.json and sys.stdin.isatty():
+        return Terminal(_to_stderr, sys.stdin, live=sys.stderr.isatty()), True
+    return PlainPanel(_to_stderr, shell=True), False
 
 
 def _resume(parsed: argparse.Namespace) -> int:
@@ -234,9 +241,21 @@ def _list(parsed: argparse.Namespace) -> int:
 
 def _show(parsed: argparse.Namespace) -> int:
     from omc_agent.panels.results import show_text
-    from omc_agent.verbs import story_of
+    from omc_agent.panels.sent import sent_text
+    from omc_agent.verbs import calls_of, story_of
 
+    if parsed.prompts:
+        print(sent_text(calls_of(_store(), parsed.id)))
+        return 0
     print(show_text(story_of(_store(), parsed.id)))
+    return 0
+
+
+def _graph(parsed: argparse.Namespace) -> int:
+    from omc_agent.verbs import graph_of
+
+    found = graph_of(_store(), parsed.id)
+    print(found.mermaid() if parsed.mermaid else found.text())
     return 0
 
 

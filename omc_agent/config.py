@@ -6,6 +6,7 @@ keywords of :func:`omc_agent.run`.
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -158,6 +159,13 @@ class Source:
     series: str = "auto"
     group: str | None = None
     frames: dict[str, Any] = field(default_factory=dict, hash=False)
+    secret_columns: tuple[str, ...] = ()
+    allow_columns: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """Columns that may be used though they are named as a secret: what a person names by a flag is meant."""
+        return (*self.allow_columns, *(name for name in (self.target, self.time, self.group) if name))
 
 
 class AgentSettings(Configurable):
@@ -189,7 +197,7 @@ class AgentSettings(Configurable):
         "offline", help="Who thinks: offline, provider:model, or an alias; several with commas: the next stands in."
     ).tag(config=True)
     models = Dict(Unicode(), help="Aliases for -m, such as fast = openai:gpt-5-mini,ollama:qwen3.").tag(config=True)
-    base_url = Unicode(help="Server of the provider named first, such as that of an OpenAI-compatible one.").tag(
+    base_url = Unicode(help="Server for the models of the provider named first, such as a local one.").tag(
         config=True
     )
     cache = Bool(True, help="Whether identical calls of a provider are answered from a local cache.").tag(config=True)
@@ -255,6 +263,18 @@ class AgentSettings(Configurable):
     ).tag(config=True)
     allowed_imports = List(
         Unicode(), help="Packages that the guard would refuse and that a cell may import all the same."
+    ).tag(config=True)
+    redact = Enum(
+        ("none", "secrets", "values"),
+        "secrets",
+        help="What is taken out before a message leaves for a provider: nothing, what looks like a secret, or every"
+        " value of a cell.",
+    ).tag(config=True)
+    secret_columns = List(
+        Unicode(), help="Names of columns that are a secret beside those that are known; their values go nowhere."
+    ).tag(config=True)
+    allow_columns = List(
+        Unicode(), help="Columns that are named as a secret and may be used and sent all the same."
     ).tag(config=True)
     synchronous = Union(
         [Enum(("FULL", "NORMAL"))],
@@ -331,6 +351,8 @@ class AgentSettings(Configurable):
             series=self.series,
             group=self.group or None,
             frames=dict(frames or {}),
+            secret_columns=tuple(self.secret_columns),
+            allow_columns=tuple(self.allow_columns),
         )
 
 
@@ -362,6 +384,7 @@ def settings_with(base: AgentSettings | None = None, **values: Any) -> AgentSett
                 try_="%agent help shows the flags.",
             )
         try:
+            _check_finite(value)
             setattr(fresh, name, value)
         except TraitError as error:
             raise UsageError(
@@ -371,6 +394,11 @@ def settings_with(base: AgentSettings | None = None, **values: Any) -> AgentSett
                 try_=f"{AgentSettings.class_traits()[name].help}",
             ) from None
     return fresh
+
+
+def _check_finite(value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):  # a comparison with nan lets it through
+        raise TraitError("It is no number that can be compared.")
 
 
 def with_limits(limits: Limits, **values: Any) -> Limits:

@@ -15,6 +15,7 @@ from omc_agent.graph.state import OPTIONAL, STAGES
 from omc_agent.overrides import KEYS, checked, parse_overrides
 from omc_agent.request import CLARIFICATION, Decision, Request, words_of
 from omc_agent.sandbox import guard
+from omc_agent.secrecy import refuse_secrets
 from omc_agent.store.records import Row, SessionManager
 
 
@@ -53,8 +54,9 @@ def decide(store: SessionManager, name: str, decision: Decision, by: str) -> Dec
         ``run.no_request`` when there is none.
     UsageError
         ``usage.edit`` for code that does not parse, ``usage.override`` or ``usage.value`` for values that cannot be;
-        the request stays open.
+        the request stays open. ``usage.secret`` for an answer that holds a key.
     """
+    refuse_secrets(f"{decision.value or ''} {decision.why} {decision.code or ''}", "The answer")
     row = store.find_request(name)
     first = False
     if row["status"] == "open":

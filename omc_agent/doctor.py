@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from omc_agent import __version__
 from omc_agent.config import MB, AgentSettings
 from omc_agent.engine import the_engine
 from omc_agent.errors import SandboxError
+from omc_agent.llm.checkup import check_models, check_tracing
+from omc_agent.llm.keys import read_variables
 from omc_agent.sandbox import tiers
+from omc_agent.secrecy import HIDDEN, hide_secrets
 
 PACKAGES = ("ipykernel", "ipywidgets", "jupyterlab", "langgraph", "langchain", "pandas", "scikit-learn", "xgboost")
 
 
 def examine(settings: AgentSettings) -> list[tuple[str, str]]:
-    """Pairs of what and how it stands."""
+    """Pairs of what and how it stands. What is missing is said, never raised; no key and no password is shown."""
+    file = read_variables()
     limits = settings.limits()
-    url = make_url(settings.store_url()).render_as_string(hide_password=True)
     found = [
         ("omc_agent", f"{__version__} on Python {platform.python_version()}, {platform.system()}"),
         *_isolation(settings),
         ("limits", f"{limits.memory // MB:,} MB, {limits.wall:g} s and {limits.cpu:g} CPU s a cell"),
-        ("model", settings.model),
-        ("store", url),
+        *check_models(settings.chat()),
+        check_tracing(),
+        *_cache(),
+        (".env", f"{file.name} of {file.parent.name or file.parent}, read for each run" if file else "none"),
+        ("store", _without_password(settings.store_url())),
         ("home", str(settings.resolved_home())),
     ]
     return found + [(name, _version(name)) for name in PACKAGES]
@@ -36,6 +44,22 @@ def examination_text(settings: AgentSettings) -> str:
     found = examine(settings)
     width = max(len(name) for name, _ in found)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in found)
+
+
+def _cache() -> list[tuple[str, str]]:
+    """The server that keeps answers of models, where one is named."""
+    url = os.environ.get("OMC_AGENT_REDIS_URL", "")
+    if not url:
+        return []
+    there = _version("redis") != "not installed"
+    return [("redis", f"{_without_password(url)}, {'on' if there else 'off: pip install redis'}")]
+
+
+def _without_password(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return f"{hide_secrets(url).partition('@')[2] or HIDDEN} (no URL)"
 
 
 def _isolation(settings: AgentSettings) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from omc_agent.errors import RunError, RunStopped
+from omc_agent.secrecy import hide_secrets
 
 KEPT = (
     "brief",
@@ -50,10 +51,10 @@ def not_written(run_id: str, error: Exception) -> RunError:
 def crashed(workspace: Path, error: Exception) -> RunError:
     """A bug of ours: one line for the person, the traceback for us. Called while the error is handled."""
     with contextlib.suppress(OSError):  # a full disk may be the very reason
-        (workspace / "crash.txt").write_text(traceback.format_exc())
+        (workspace / "crash.txt").write_text(hide_secrets(traceback.format_exc()))
     return RunError(
         "run.failed",
-        given=f"{type(error).__name__}: {str(error)[:200]}.",
+        given=f"{type(error).__name__}: {hide_secrets(str(error))[:200]}.",
         have=f"The traceback is in {workspace / 'crash.txt'}.",
         try_="Send it with what %agent doctor says.",
     )

@@ -22,6 +22,7 @@ class Event:
     at: float = field(default_factory=time.time)
     kind: ClassVar[str] = "event"
     role: ClassVar[str] = "agent"
+    transient: ClassVar[bool] = False  # shown, and never written to the ledger
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -125,6 +126,24 @@ class Reason(Event):
     """Why the next step is taken, in the words of the model. The first of a stage is its plan."""
 
     text: str
+
+    def line(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing(Event):
+    """What the model is writing just now, its end if it is long; all empty: it ended, well or not.
+
+    Shown and never kept: the whole text comes as `Reason`, the call as `Act`. `tool` is the tool whose call is being
+    written, `code` the free code so far, `doing` what it does while it writes nothing.
+    """
+
+    text: str = ""
+    tool: str = ""
+    code: str = ""
+    doing: str = ""
+    transient: ClassVar[bool] = True
 
     def line(self) -> str:
         return self.text

@@ -127,7 +127,9 @@ class Exporter:
         table = str(self.recipe["source"].get("table") or self.brief.table)
         lines = ['DB = os.environ.get("OMC_AGENT_DB", "")  # such as sqlite:///market.db']
         if self.name != "prices":
-            lines += [f"{name} = fetch_table({self.brief.table!r}, DB)",
+            withheld = self.sealed.get("withheld")
+            fetched = f"fetch_table({self.brief.table!r}, DB)"
+            lines += [f"{name} = {fetched}.drop(columns={withheld!r})" if withheld else f"{name} = {fetched}",
                       f"time = find_roles(map(str, {name})).get('timestamp')",
                       f"if time and time != {self.brief.target!r}:",
                       f"    {name} = {name}.rename(columns={{time: 'timestamp'}})",

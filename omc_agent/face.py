@@ -17,12 +17,15 @@ from omc_agent.events import Event
 from omc_agent.follower import Follower
 from omc_agent.graph.edges import build_graph
 from omc_agent.handle import Handle
+from omc_agent.llm.chat import check_tools
+from omc_agent.llm.keys import read_variables
 from omc_agent.llm.offline import OfflineChatModel
 from omc_agent.llm.questions_about import answer_from_record, is_question
 from omc_agent.orchestrator import AgentOrchestrator, stored_settings
 from omc_agent.overrides import earliest_stage
 from omc_agent.request import Decision
 from omc_agent.result import RunResult
+from omc_agent.secrecy import refuse_secrets
 from omc_agent.session import Session
 from omc_agent.store.leases import Leases
 from omc_agent.store.records import SessionManager
@@ -44,7 +47,8 @@ _lock = threading.Lock()
 
 
 def orchestrator_for(settings: AgentSettings) -> AgentOrchestrator:
-    """The orchestrator of that home and store; one a process."""
+    """The orchestrator of that home and store; one a process. A `.env` is read anew first."""
+    read_variables()
     key = (str(settings.resolved_home()), settings.store_url(), settings.synchronous)
     with _lock:
         if not _orchestrators:
@@ -89,8 +93,17 @@ def start(
     session_id: str | None = None,
     plan_only: bool = False,
     follow: str = "",
+    named: Mapping[str, Any] | None = None,
 ) -> Handle:
-    """Create the run's row and start it on the engine, in the caller's context."""
+    """Create the run's row and start it on the engine, in the caller's context.
+
+    `named` describes what the goal names in braces; frames are described by their schema, as their values are not
+    told before the seal.
+    """
+    refuse_secrets(goal, "The goal")  # before there is a run, whose record would keep it
+    refuse_secrets(settings.model, "The name of the model")
+    if model is not None:
+        check_tools(model, settings.model)
     shared = orchestrator_for(settings)
     settings.source()  # a --db name that is not known is the command line's fault, before there is a run
     settings.gates(interactive=interactive)  # and so is a policy file that cannot be read
@@ -99,6 +112,9 @@ def start(
     if follow:
         earlier = RunResult(shared.store, follow, settings)
         kept["follow"] = {"id": earlier.id, "brief": earlier.brief}
+    told = {**(named or {}), **_portraits(frames or {}, settings)}
+    if told:
+        kept["named"] = told
     row = shared.store.create(
         goal, workspaces=shared.home / "runs", model=settings.model, settings=kept, session_id=session_id
     )
@@ -131,14 +147,17 @@ def resume(
     turn : Turn, optional
         Go on from a stage, on a branch of its own.
     """
+    refuse_secrets(str((given or {}).get("model", "")), "The name of the model")
     shared = orchestrator_for(settings)
     row = shared.store.read(run_id)
     if Leases(shared.store.engine).holder(run_id) is not None:
         return attach(run_id, settings=settings, view=view)
-    leave_out = ("limits", "databases", "home", "database_url", "db", "follow")
+    leave_out = ("limits", "databases", "home", "database_url", "db", "follow", "named")
     kept = {k: v for k, v in row["settings"].items() if k not in leave_out}
     db = row["settings"].get("db") or ""
     kept |= {"db": db} if db and "***" not in db else {}
+    if "***" in str(kept.get("base_url") or ""):  # it held a password, which is not kept
+        del kept["base_url"]
     new = dict(given or {})
     if new.get("record") or new.get("replay"):  # what is said now takes the place of what was said then
         kept |= {"record": "", "replay": ""}
@@ -190,6 +209,21 @@ def change(run_id: str, turn: Turn, *, settings: AgentSettings, override: bool, 
         shared.store.send(run_id, "override" if override else "restart", payload, sent_by=turn.by)
         return None
     return resume(run_id, settings=settings, turn=turn, **shown)
+
+
+def _portraits(frames: Mapping[str, Any], settings: AgentSettings) -> dict[str, Any]:
+    """Names, types and counts of the frames that the run works on."""
+    import pandas as pd
+
+    from omc_agent.tools.portrait import portrait
+
+    source = settings.source()
+    more, allowed = source.secret_columns, source.allowed
+    return {
+        name: {"kind": "DataFrame", **portrait(frame, part="schema", more=more, allowed=allowed)}
+        for name, frame in frames.items()
+        if isinstance(frame, pd.DataFrame)
+    }
 
 
 def _pay(store: SessionManager, run_id: str, given: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from omc_agent.request import Decision
 # flag(s), arguments of add_argument; `dest` is the setting of that name.
 SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("-m", "--model"), {"help": "who thinks: offline, or provider:model"}),
+    (("--base-url",), {"metavar": "URL", "help": "server of the model, such as an OpenAI-compatible one"}),
     (
         ("--record",),
         {"metavar": "FILE", "help": "write the model's answers to a file, for --replay"},

@@ -47,7 +47,13 @@ class Ledger:
         self._timer: asyncio.Task[None] | None = None
 
     async def emit(self, event: Event, key: str) -> bool:
-        """Show the event and queue it; the same `key` again is not shown twice. Whether it was new."""
+        """Show the event and queue it; the same `key` again is not shown twice. Whether it was new.
+
+        What is transient is only shown.
+        """
+        if event.transient:
+            self.show(event)
+            return True
         if key in self._keys:
             return False
         self._keys.add(key)

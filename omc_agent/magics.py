@@ -7,17 +7,22 @@ shows, Run All keeps order and Stop cancels.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import sys
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from IPython.core.display_functions import display
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from omc_agent.config import AgentSettings
 from omc_agent.errors import RunStopped, UsageError
 from omc_agent.flags import Parser, add_setting_flags, given_settings, settings_from, words_of_line
 from omc_agent.verbs import Verbs, lacks, turn_parser
+
+if TYPE_CHECKING:
+    from omc_agent.filling import Filled
 
 # Verbs that may drive a run, and so are awaited in the cell.
 AWAITED = ("resume", "attach", "restart", "override")
@@ -27,7 +32,6 @@ STOP_SECONDS = 5.0
 
 _CELL = re.compile(r"^%%agent(\s|$)")
 _LINE = re.compile(rf"^%agent\s+({'|'.join(AWAITED)})(\s|$)")
-_NAME = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
 @magics_class
@@ -37,6 +41,7 @@ class AgentMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell=shell)
         self.settings = AgentSettings(config=shell.config)
+        self.errors: dict[int, str] = {}  # number of a cell -> the last line of its error, for {Err[3]}
 
     @property
     def names(self) -> dict[str, Any]:
@@ -63,22 +68,26 @@ class AgentMagics(Magics):
                 have=f"Verbs: {', '.join(VERBS)}.",
                 try_="A goal goes into a cell that begins with %%agent.",
             )
-        return self._verbs().call(words)
+        found = self._verbs().call(words)
+        if hasattr(found, "picture"):
+            display(found.picture(), raw=True)  # type: ignore[no-untyped-call]
+        return found
 
     async def run_async(self, line: str, cell: str) -> Any:
         """Run the goal of a ``%%agent`` cell."""
         from omc_agent import face
         from omc_agent.transcript import Transcript
 
-        words = words_of_line(self._fill(line))
+        words = self._filled_words(line)
         if words[:1] == ["edit"]:
             self._verbs()._decide(words[1:], "edit", code=cell)
             return
         parsed = _cell_parser().parse_args(words)
         out = parsed.out
         self.names.pop(out, None)  # it must never hold an older run's result
-        goal = self._fill(cell.strip())
         settings = settings_from(parsed, self.settings)
+        filled = self._fill(cell.strip(), settings)
+        goal = filled.text
         if parsed.follow and (told := face.told_of(parsed.follow, goal, settings)) is not None:
             print(told)
             return
@@ -94,6 +103,7 @@ class AgentMagics(Magics):
             session_id=parsed.id,
             plan_only=parsed.plan,
             follow=parsed.follow or "",
+            named=filled.named,
         )
         transcript.attach(handle)
         self.names[out] = handle
@@ -109,7 +119,7 @@ class AgentMagics(Magics):
         from omc_agent.transcript import Transcript
         from omc_agent.turning import turn_from
 
-        verb, *words = words_of_line(self._fill(line))
+        verb, *words = self._filled_words(line)
         there = self._somebody_is_there()
         transcript = Transcript(self.shell, interactive=there, out="agent_run")
         if verb in ("restart", "override"):
@@ -187,10 +197,22 @@ class AgentMagics(Magics):
             )
         return frame
 
-    def _fill(self, text: str) -> str:
-        """Fill ``{name}`` from the namespace where `name` exists; every other brace stays as typed."""
-        names = self.names
-        return _NAME.sub(lambda m: str(names[m.group(1)]) if m.group(1) in names else m.group(0), text)
+    def _fill(self, text: str, settings: AgentSettings | None = None) -> Filled:
+        """Fill ``{name}`` from the notebook; see `omc_agent.filling`."""
+        from omc_agent.filling import Notebook, fill
+
+        chosen = settings or self.settings
+        return fill(
+            text,
+            Notebook(self.names, self.errors),
+            holdout=chosen.holdout,
+            more=chosen.secret_columns,
+            allowed=chosen.allow_columns,
+        )
+
+    def _filled_words(self, line: str) -> list[str]:
+        """The words of a line, each filled by itself: what a variable holds is one word, and never a flag."""
+        return [self._fill(word).text for word in words_of_line(line)]
 
     def _somebody_is_there(self) -> bool:
         """nbconvert, papermill and nbval execute cells without a person: they allow no stdin."""
@@ -236,6 +258,7 @@ def load(shell: Any) -> None:
     _check_kernel(shell)
     magics = AgentMagics(shell)
     shell.register_magics(magics)
+    _listen_for_errors(shell, magics.errors)
     _remove_transform(shell)
     shell.input_transformer_manager.line_transforms.insert(0, transform)
     for name in ("%agent", "%%agent"):
@@ -252,9 +275,32 @@ def _warm(settings: AgentSettings) -> None:
     face.warm_up(settings)
 
 
+def _listen_for_errors(shell: Any, errors: dict[int, str]) -> None:
+    """Keep what ``{Err[3]}`` stands for; a listener of an earlier load goes."""
+    _stop_listening(shell)
+
+    def listen(result: Any) -> None:
+        if getattr(result, "error_in_exec", None) is not None:
+            from omc_agent.filling import told_of_errors
+
+            told_of_errors(errors)(result)
+
+    shell.omc_listens = listen
+    shell.events.register("post_run_cell", listen)
+
+
+def _stop_listening(shell: Any) -> None:
+    listening = getattr(shell, "omc_listens", None)
+    if listening is not None:
+        with contextlib.suppress(ValueError):
+            shell.events.unregister("post_run_cell", listening)
+        shell.omc_listens = None
+
+
 def unload(shell: Any) -> None:
-    """Take the transformer out again."""
+    """Take transformer and listener out again."""
     _remove_transform(shell)
+    _stop_listening(shell)
 
 
 def _remove_transform(shell: Any) -> None:

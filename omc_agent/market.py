@@ -41,7 +41,8 @@ class Market:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 if self.source.target:
-                    return describing.describe_table(self.source.db, self.source.table)
+                    more, allowed = self.source.secret_columns, self.source.allowed
+                    return describing.describe_table(self.source.db, self.source.table, more, allowed)
                 return describing.describe_market(self.source.db, self.source.table)
         except DataError as error:
             if self.optional and error.code == "data.no_database":

@@ -30,6 +30,7 @@ from omc_agent.events import (
 from omc_agent.graph.edges import build_graph
 from omc_agent.graph.state import first_state
 from omc_agent.ledger import Ledger
+from omc_agent.llm.tracing import send_what_waits, traced
 from omc_agent.orchestrator import AgentOrchestrator
 from omc_agent.overrides import split_by_home
 from omc_agent.recorder import Recorder
@@ -207,7 +208,9 @@ class Session:
             self._context = context = supplies.context(
                 recorder, self.steering, keep_settings=self._keep_settings, plan_only=plan_only
             )
-            thread: Any = {"configurable": {"thread_id": self.branch}, "recursion_limit": 200}
+            thread: Any = {"configurable": {"thread_id": self.branch}, "recursion_limit": 200,
+                           **traced(self.id, self.branch)}  # fmt: skip
+            stack.push_async_callback(asyncio.to_thread, send_what_waits)
             first: Any = None
             if not resume:
                 first = first_state(self.row["goal"], plan_only=plan_only,

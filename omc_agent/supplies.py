@@ -15,6 +15,7 @@ from omc_agent.graph.gates import make_ask
 from omc_agent.ledger import Ledger
 from omc_agent.llm.chat import OpenModel
 from omc_agent.market import Market
+from omc_agent.prompts import PromptLog
 from omc_agent.purse import Purse, grants
 from omc_agent.recipe import recipe_of
 from omc_agent.recorder import Recorder
@@ -25,6 +26,7 @@ from omc_agent.steering import Steering
 from omc_agent.store.artifacts import save_artifact
 from omc_agent.store.records import Row, SessionManager
 from omc_agent.tools.plain_frame import plain_frame
+from omc_agent.tools.secret_columns import withhold
 from omc_agent.vault import Vault
 from omc_agent.waiting import WaitingRoom
 
@@ -77,7 +79,12 @@ class Supplies:
     ) -> None:
         self.store, self.settings, self.row, self.ledger, self.emit = store, settings, row, ledger, emit
         self.cost, self.answers = cost, answers
-        self.frames = {name: plain_frame(frame) for name, frame in frames.items()}
+        # Where a person's rows come in, and before anything is made of them.
+        known = settings.source()
+        self.frames = {
+            name: withhold(plain_frame(frame), known.secret_columns, known.allowed)[0]
+            for name, frame in frames.items()
+        }
         self._names = {id(each.model): each.name for each in models}
         self.workspace = Path(row["workspace"])
         self.gates = settings.gates(interactive=interactive)
@@ -151,6 +158,9 @@ class Supplies:
             spend=spending.spend,
             name_of=lambda model: self._names.get(id(model), settings.model),
             write_report=self._write_report,
+            redact=settings.redact,
+            named=dict(self.row["settings"].get("named") or {}),
+            prompts=PromptLog(self.workspace, self.ledger.branch),
             answers=self.answers,
         )
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from omc_agent.errors import AgentError
-from omc_agent.events import Event, RequestDecided, RequestOpened
+from omc_agent.events import Event, RequestDecided, RequestOpened, Writing
 from omc_agent.flags import decision_of
 from omc_agent.panels.plain import PlainPanel
+from omc_agent.panels.writing import Passing
 from omc_agent.request import Decision
 from omc_agent.store.rows import user_name
 
@@ -29,11 +30,14 @@ class Terminal:
         Takes text with its own line ends.
     lines : TextIO
         Where a person types.
+    live : bool
+        Whether what the model writes is shown while it does; the terminal has to know the usual escapes.
     """
 
-    def __init__(self, write: Callable[[str], object], lines: TextIO) -> None:
+    def __init__(self, write: Callable[[str], object], lines: TextIO, *, live: bool = False) -> None:
         self._write, self._lines = write, lines
         self._panel = PlainPanel(write, shell=True)
+        self._passing = Passing(write) if live else None
         self._handle: Any = None
         self._open: list[str] = []
         self._reader: threading.Thread | None = None
@@ -45,6 +49,11 @@ class Terminal:
 
     def handle(self, event: Event) -> None:
         """Show one event; a question gets a prompt."""
+        if isinstance(event, Writing):
+            if self._passing is not None:
+                self._passing.show(event)
+            return
+        self._erase()
         self._panel.handle(event)
         if isinstance(event, RequestOpened) and event.request:
             self._open.append(event.request_id)
@@ -55,7 +64,12 @@ class Terminal:
 
     def close(self) -> None:
         """The run ended; whoever reads is a daemon, and ends with the process."""
+        self._erase()
         self._panel.close()
+
+    def _erase(self) -> None:
+        if self._passing is not None:
+            self._passing.erase()
 
     def _listen(self) -> None:
         """Read only once there is something to answer, so that a run that asks nothing leaves stdin alone."""

@@ -16,7 +16,7 @@ from omc_agent.config import AgentSettings, settings_with
 from omc_agent.errors import ModelError, UsageError
 from omc_agent.events import Event, Warned
 from omc_agent.llm.cache import AnswerCache, RedisShelf, SafeShelf, Shelf, SqliteShelf
-from omc_agent.llm.chat import OFFLINE, OpenModel, describe_chat_model, open_chat_models
+from omc_agent.llm.chat import OFFLINE, OpenModel, describe_chat_model, open_chat_models, server_of
 from omc_agent.llm.keys import find_key
 from omc_agent.llm.names import read_names
 from omc_agent.llm.record import Record, is_record, read_record
@@ -200,9 +200,10 @@ def _put_cache(models: list[OpenModel], settings: AgentSettings, home: Path, tel
         return RedisShelf(url) if url else SqliteShelf(home / CACHE_FILE)
 
     shelf = SafeShelf(place, make, tell)
-    for number, each in enumerate(models):
+    names = read_names(settings.model, settings.models)
+    for name, each in zip(names, models, strict=True):
         if each.name != OFFLINE:
-            server = settings.base_url if not number else ""
+            server = server_of(name, names, settings.base_url)
             each.model.cache = AnswerCache(f"{each.name} {server}".strip(), shelf)
 
 
@@ -231,6 +232,6 @@ def _teller(emit: Callable[[Event, str], Awaitable[None]]) -> Callable[[str], No
 def _secrets(settings: AgentSettings, models: list[OpenModel]) -> list[str]:
     """What must not reach a record: keys of the models, and passwords of databases."""
     keys = [find_key(each.name.partition(":")[0]) for each in models]
-    urls = [settings.source().db or "", settings.database_url, os.environ.get(REDIS, "")]
+    urls = [settings.source().db or "", settings.database_url, settings.base_url, os.environ.get(REDIS, "")]
     passwords = [urlsplit(url).password for url in urls if "@" in url]
     return [*(key.value for key in keys if key is not None), *(word for word in passwords if word)]

@@ -52,6 +52,7 @@ class Vault:
             return frame, {**facts, **_span(frame, "development_", has_time), "development_rows": len(frame)}
         by: dict[str, Any] = {} if has_time else {"target": brief.target, "group": self.source.group}
         development, sealed = seal(frame, fraction=self.trust.holdout, seed=self.trust.seed, **by)
+        development = _known_categories(development)
         sha = exchange.keep_frame(sealed, self.folder)
         facts = {"rows": len(sealed), "sha": sha, "development_rows": len(development)}
         facts["time"] = "timestamp" if has_time else None
@@ -111,6 +112,13 @@ class Vault:
     def _source_key(self) -> str:
         """Names where the rows are from: database and table. Rows of a frame that was handed in name themselves."""
         return _key(HANDED_IN if self.source.frames else f"{self.source.db}|{self.source.table}")
+
+
+def _known_categories(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows without names of categories that only sealed rows have."""
+    held = [str(name) for name, kind in rows.dtypes.items() if isinstance(kind, pd.CategoricalDtype)]
+    spare: dict[str, Any] = {name: rows[name].cat.remove_unused_categories() for name in held}
+    return rows.assign(**spare) if spare else rows
 
 
 def _key(where: str) -> str:

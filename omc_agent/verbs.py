@@ -11,14 +11,15 @@ from omc_agent.errors import RunError, UsageError
 from omc_agent.flags import Parser, decision_of
 
 HELP = """\
-%%agent [-m MODEL] [-d NAME ...] [--db URL|NAME] [--table NAME] [--target COLUMN] [--approve always|risky|never]
-        [--policy FILE] [--answer-within SECONDS] [--on-timeout park|approve|reject] [--budget USD] [--max-tokens N]
-        [--record FILE] [--replay FILE] [--trials N] [--seed N] [--memory BYTES] [--wall SECONDS] [--out NAME]
-        [--id NAME] [--plan] [--follow ID] [--bg]
+%%agent [-m MODEL] [--base-url URL] [-d NAME ...] [--db URL|NAME] [--table NAME] [--target COLUMN]
+        [--approve always|risky|never] [--policy FILE] [--answer-within SECONDS] [--on-timeout park|approve|reject]
+        [--budget USD] [--max-tokens N] [--record FILE] [--replay FILE] [--trials N] [--seed N] [--memory BYTES]
+        [--wall SECONDS] [--out NAME] [--id NAME] [--plan] [--follow ID] [--bg]
 GOAL (one sentence, on the lines below)
 
 %agent list                     runs, newest first
-%agent show ID                  everything a run did (ID.1, ID.2: a branch)
+%agent show ID [--prompts]      everything a run did (ID.1, ID.2: a branch), or what was sent to the model
+%agent graph [ID]               the graph of stages, and where the run is in it
 %agent artifacts ID             the files it left
 %agent attach ID                show it from its beginning, and go on showing it
 %agent resume ID                go on with a parked, stopped or killed run
@@ -104,8 +105,19 @@ class Verbs:
         """A run as it looked, or one of its branches."""
         from omc_agent.panels import results
 
+        prompts = "--prompts" in words
+        words = [word for word in words if word != "--prompts"]
+        if prompts:
+            from omc_agent.panels import sent
+
+            calls = calls_of(self._store(), _first(words, "show"))
+            return Shown(sent.sent_html(calls), sent.sent_text(calls))
         events = story_of(self._store(), _first(words, "show"))
         return Shown(results.show_html(events), results.show_text(events))
+
+    def graph(self, words: Sequence[str]) -> Any:
+        """The graph of stages, with where a run is in it."""
+        return graph_of(self._store(), words[0] if words else "")
 
     def artifacts(self, words: Sequence[str]) -> Shown:
         """The files of a run."""
@@ -213,6 +225,27 @@ def story_of(store: Any, name: str) -> Sequence[Any]:
     run_id, branch = store.find_branch(name)
     store.read(run_id)
     return [told.event for told in store.story(run_id, branch)]
+
+
+def graph_of(store: Any, name: str) -> Any:
+    """The graph of stages with a run, or one of its branches, in it; the graph alone without a name."""
+    from omc_agent.branching import standing
+    from omc_agent.graph.drawing import drawn_graph, drawn_ways
+    from omc_agent.panels.graph_view import GraphView
+
+    events = standing(story_of(store, name)) if name else []
+    return GraphView(drawn_graph(), drawn_ways(), events)
+
+
+def calls_of(store: Any, name: str) -> list[dict[str, Any]]:
+    """What was sent to the model in a run (all its branches), or in the branch that is named; plain values."""
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from omc_agent.prompts import read_calls
+
+    run_id, branch = store.find_branch(name)
+    return [asdict(call) for call in read_calls(Path(store.read(run_id)["workspace"]), branch)]
 
 
 def code_of(store: Any, run_id: str, number: str) -> str:

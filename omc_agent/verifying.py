@@ -161,7 +161,9 @@ class Verifier:
                 if not given.get("end"):  # the newest bars came later
                     again = again[again["timestamp"] <= whole["timestamp"].max()]
                 return again
-            return order_in_time(fetch_table(brief["table"], source.db), brief["target"], source.time)
+            rows = fetch_table(brief["table"], source.db)
+            rows = rows.drop(columns=self.things["sealed"].get("withheld") or [], errors="ignore")
+            return order_in_time(rows, brief["target"], source.time)
 
     async def _check_cells(self, development: pd.DataFrame) -> None:
         """Replay in the run's order; frames and scores have to come out as recorded."""

@@ -207,3 +207,38 @@ def test_bad_input_is_one_sentence_in_three_parts(goal, words, error, tmp_path, 
     assert told["error"]["code"] == error
     assert all(told["error"][part] for part in ("given", "have", "try"))
     assert "Traceback" not in captured.err
+
+
+def test_graph_shows_where_a_run_is(market, capsys):
+    assert cli.main(["graph"]) == 0
+    assert "back to Features while columns leak" in capsys.readouterr().out
+    assert cli.main(["plan", "Predict Bitcoin price", "--id", "planned"]) == 0
+    assert cli.main(["run", "Explore XRP", "--db", market, "--approve", "always", "--id", "waits", "--json"]) == 3
+    capsys.readouterr()
+    assert cli.main(["graph", "planned"]) == 0
+    said = capsys.readouterr().out
+    assert "Run planned: finished" in said
+    assert "– Training" in said
+    assert cli.main(["graph", "waits"]) == 0
+    said = capsys.readouterr().out
+    assert "Run waits: parked" in said
+    assert "● Planning" in said
+    assert "○ Data " in said
+    assert cli.main(["graph", "waits", "--mermaid"]) == 0
+    assert "class planning omc_here" in capsys.readouterr().out
+    assert cli.main(["graph", "nobody"]) == 1
+    assert capsys.readouterr().err.startswith("run.unknown: ")
+
+
+def test_the_notebook_gets_the_graph_as_a_picture_and_as_a_card(monkeypatch):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from omc_agent import magics
+
+    pictures = []
+    monkeypatch.setattr(magics, "display", lambda bundle, raw: pictures.append(bundle))
+    found = magics.AgentMagics(InteractiveShell()).agent("graph")
+    (picture,) = pictures
+    assert picture["text/vnd.mermaid"].count("leak_test -.-> feature_engineering") == 1
+    assert "text/html" not in picture
+    assert set(found._repr_mimebundle_()) == {"text/plain", "text/vnd.mermaid", "text/html"}

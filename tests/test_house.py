@@ -17,13 +17,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 WINGS = {"panels", "tools", "llm", "store", "sandbox"}
 FLOOR = {
     "events": 1, "config": 1, "errors": 1, "brief": 1, "candidate": 1, "naming": 1, "request": 1, "overrides": 1,
+    "fence": 1,
     "panels": 2, "tools": 2, "llm": 2, "store": 2, "sandbox": 2,
     "agents": 3, "graph": 4,
     "session": 5, "engine": 5, "recorder": 5, "vault": 5, "ledger": 5, "report": 5, "result": 5, "market": 5,
     "waiting": 5, "watching": 5, "branching": 5, "turning": 5, "follower": 5, "handle": 5, "purse": 5,
-    "spending": 5, "deciding": 5,
+    "spending": 5, "prompts": 5, "filling": 5, "deciding": 5,
     "steering": 5, "remaking": 5, "supplies": 5, "orchestrator": 5, "endings": 5, "sections": 5,
-    "policy": 1, "accepting": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
+    "secrecy": 1, "policy": 1, "accepting": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
     "thinking": 5, "recipe": 5, "exporting": 5, "verifying": 5, "comparing": 5, "predicting": 5, "notebook": 5,
     "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "terminal": 6, "__init__": 6,
 }  # fmt: skip
@@ -99,6 +100,7 @@ HOMES = {
     "sklearn": {"tools"}, "xgboost": {"tools"}, "ta": {"tools"}, "seaborn": {"tools"}, "optuna": {"tools"},
     "IPython": {"magics"},
     "ipykernel": {"sandbox"},
+    "langsmith": {"llm"}, "opentelemetry": {"llm"},
 }  # fmt: skip
 
 

@@ -1,187 +1,218 @@
-"""What stands around one call of a chat model: time, another try, a stand-in, and an answer that can be used.
+"""What stands around one call of a chat model: who is asked, another try, a usable answer, time.
 
-Retry and fallback are LangChain's. What is ours: which failures are worth another try, and what is asked again of a
-model whose answer cannot be used as it is.
+Retry and fallback are LangChain's. What is ours: which failures are worth another try, that a wait which the provider
+asks for is kept, that a model which is down is left alone for a while, and that the person hears of each failed try.
+The clients' own tries are switched off, so that they do not multiply with these (`llm/chat.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from langchain.agents.middleware import AgentMiddleware, ModelFallbackMiddleware, ModelRetryMiddleware
 from langchain.agents.middleware.types import ModelRequest, ModelResponse
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.errors import GraphBubbleUp
 
-from omc_agent.errors import AgentError, ModelError
+from omc_agent.agents.failures import (
+    LONGEST_WAIT,
+    failed,
+    is_about_the_request,
+    is_passing,
+    said,
+    span,
+    status_of,
+    wait_asked,
+)
+from omc_agent.agents.usable import (
+    ASKED,
+    Call,
+    Usable,
+    answer_of,
+    as_heard_by,
+    check_whole,
+    is_cut,
+    refusal_of,
+    task_of,
+)
+from omc_agent.agents.writing import Pen
+from omc_agent.errors import AgentError
 from omc_agent.events import Warned
 
-RETRIES = 2  # after the client's own, which heed Retry-After
-REPAIRS = 2
-ASKED = "omc_model"  # in an answer's metadata: who gave it
-Call = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+__all__ = [
+    "ASKED",
+    "answer_of",
+    "around_calls",
+    "asked_of",
+    "failed",
+    "is_cut",
+    "is_passing",
+    "refusal_of",
+    "status_of",
+]  # fmt: skip
+
+RETRIES = 3
+FIRST_PAUSE = 1.0  # seconds; the next ones are twice as long each
+REST = 300.0  # seconds that a model which failed is left alone, where another one stands in
+
+
+@dataclass
+class Tries:
+    """What the middlewares of one agent know of the call under way.
+
+    Attributes
+    ----------
+    stand_ins : sequence of BaseChatModel
+        In their order.
+    failed : int
+        Tries of the present model that failed.
+    skipped : bool
+        Whether somebody was not asked, because it failed a short while ago.
+    not_before : dict of str to float
+        When a model that asked to wait may be asked again, on the monotonic clock.
+    """
+
+    stand_ins: Sequence[BaseChatModel]
+    failed: int = 0
+    skipped: bool = False
+    not_before: dict[str, float] = field(default_factory=dict)
+
+    def after(self, model: Any) -> BaseChatModel | None:
+        """Who is asked when `model` does not answer."""
+        at = next((n for n, each in enumerate(self.stand_ins) if each is model), -1)
+        return self.stand_ins[at + 1] if at + 1 < len(self.stand_ins) else None
+
+
+class LeftAlone(Exception):
+    """A model that failed a short while ago is not asked; the next one is, at once."""
 
 
 def around_calls(stand_ins: Sequence[BaseChatModel]) -> list[AgentMiddleware[Any, Any, Any]]:
-    """The middlewares of a model call, the outermost first: stand-in, another try, usable answer, time."""
-    fallback = [ModelFallbackMiddleware(*stand_ins)] if stand_ins else []
-    retry = ModelRetryMiddleware(max_retries=RETRIES, retry_on=is_passing, on_failure="error", initial_delay=0.5)
-    return [*fallback, retry, Usable(), Patience()]
-
-
-def is_passing(error: BaseException) -> bool:
-    """Whether another try may succeed: no answer, a broken one, too many requests, or a fault of the server.
-
-    Examples
-    --------
-    >>> is_passing(TimeoutError()), is_passing(ValueError("no such model"))
-    (True, False)
-    """
-    if isinstance(error, (AgentError, GraphBubbleUp)):
-        return False
-    status = status_of(error)
-    if status is not None:
-        return status in (408, 409, 429) or status >= 500
-    names = {kind.__name__ for kind in type(error).__mro__}
-    broken = {"APIConnectionError", "TransportError", "ConnectionError", "JSONDecodeError", "RemoteProtocolError"}
-    return isinstance(error, (TimeoutError, ConnectionError)) or bool(names & broken)
-
-
-def status_of(error: BaseException) -> int | None:
-    """The HTTP status that a client's exception carries, whatever its class."""
-    for holder in (error, getattr(error, "response", None)):
-        status = getattr(holder, "status_code", None)
-        if isinstance(status, int) and status > 0:
-            return status
-    return None
-
-
-def failed(name: str, error: Exception) -> ModelError:
-    """A provider's exception as one sentence."""
-    if isinstance(error, TimeoutError):
-        return ModelError("model.failed", given=f"{name} gave {error}.", have="The work so far is kept.",
-                          try_="Raise AgentSettings.model_timeout, or use another model with -m.")  # fmt: skip
-    status = status_of(error)
-    said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    hints = {
-        401: "Check the key: %agent doctor says where it is from.",
-        403: "Check the key: %agent doctor says where it is from.",
-        404: "Check the model's name; -m provider:model.",
-        413: "Ask for fewer coins or columns, or use a model with a larger context.",
-        429: "Wait, or name a second model: -m first,second.",
-    }
-    context = any(
-        words in said.lower() for words in ("context length", "context window", "too long", "maximum context")
+    """The middlewares of a model call, the outermost first: stand-in, usable answer, another try, time."""
+    tries = Tries(stand_ins)
+    retry = ModelRetryMiddleware(
+        max_retries=RETRIES, retry_on=is_passing, on_failure="error", initial_delay=FIRST_PAUSE
     )
-    fallback = "Check the network and the provider, or use another model with -m."
-    return ModelError(
-        "model.failed",
-        given=f"{name}: {said}",
-        have="The work so far is kept." + (" The messages are larger than the model's context." if context else ""),
-        try_=hints[413] if context else hints.get(status or 0, fallback),
-    )
+    one = [Usable(), retry, Patience(tries)]
+    return [Roused(tries), ModelFallbackMiddleware(*stand_ins), Rests(tries), *one] if stand_ins else one
+
+
+class Roused(AgentMiddleware[Any, Any, Any]):
+    """When nobody who was asked answers, those who were left alone are asked too."""
+
+    def __init__(self, tries: Tries) -> None:
+        super().__init__()
+        self.tries = tries
+
+    async def awrap_model_call(self, request: ModelRequest[Any], handler: Call) -> ModelResponse[Any]:
+        """Call; and once more, all of them, if one was skipped."""
+        self.tries.skipped = False
+        try:
+            return await handler(request)
+        except (AgentError, GraphBubbleUp):
+            raise
+        except Exception:
+            if not self.tries.skipped:
+                raise
+            request.runtime.context.rests.clear()
+            return await handler(request)
+
+
+class Rests(AgentMiddleware[Any, Any, Any]):
+    """A model that failed for good is left alone for some minutes, so that not every call waits for it in vain."""
+
+    def __init__(self, tries: Tries) -> None:
+        super().__init__()
+        self.tries = tries
+
+    async def awrap_model_call(self, request: ModelRequest[Any], handler: Call) -> ModelResponse[Any]:
+        """Call, unless this model rests and another one is there."""
+        context, tries = request.runtime.context, self.tries
+        name, following = context.name_of(request.model), tries.after(request.model)
+        tries.failed = 0
+        if following is None:
+            return await handler(request)
+        if context.rests.get(name, 0.0) > time.monotonic():
+            tries.skipped = True
+            raise LeftAlone(name)
+        try:
+            return await handler(request)
+        except (AgentError, GraphBubbleUp):
+            raise
+        except Exception as error:
+            rest = 0.0 if is_about_the_request(error) else max(REST, wait_asked(error))
+            context.rests[name] = time.monotonic() + rest
+            how_long = f"for the next {span(rest)}" if rest else "for this call"
+            text = f"{context.name_of(following)} stands in for {name} {how_long}."
+            await _warn(request, Warned(code="model_stands_in", stage=_stage(request), text=text))
+            raise
 
 
 class Patience(AgentMiddleware[Any, Any, Any]):
-    """One try has its time; a stand-in or another try gets its own."""
+    """One try has its time, and what it writes is shown; a stand-in or another try gets its own."""
+
+    def __init__(self, tries: Tries) -> None:
+        super().__init__()
+        self.tries = tries
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: Call) -> ModelResponse[Any]:
         """Call the model within `model_timeout`; its name stands in the answer, and a failure is told."""
         context = request.runtime.context
         name = context.name_of(request.model)
+        await asyncio.sleep(max(0.0, self.tries.not_before.pop(name, 0.0) - time.monotonic()))
+        request = request.override(messages=as_heard_by(name, request.messages))
+        pen = Pen(context.emit, _stage(request))
         try:
-            async with asyncio.timeout(context.model_timeout or None):
-                response = await handler(request)
-        except TimeoutError:
-            error = TimeoutError(f"no answer within {context.model_timeout:g} s")
-            await _tell(request, name, error)
-            raise error from None
-        except (AgentError, GraphBubbleUp, asyncio.CancelledError):
+            with pen.heard():
+                async with asyncio.timeout(context.model_timeout or None):
+                    response = await handler(request)
+            message = answer_of(response)
+            if message is not None:
+                check_whole(name, message)
+                message.response_metadata[ASKED] = name
+        except (AgentError, GraphBubbleUp):
             raise
         except Exception as error:  # any provider has exceptions of its own
-            await _tell(request, name, error)
-            raise
-        message = answer_of(response)
-        if message is not None:
-            message.response_metadata[ASKED] = name
+            late = isinstance(error, TimeoutError) and not str(error)
+            fault = TimeoutError(f"no answer within {context.model_timeout:g} s") if late else error
+            await pen.close()
+            await self._failed(request, name, fault)
+            vars(fault)[ASKED] = name
+            raise fault from (None if late else error.__cause__)
+        finally:
+            await pen.close()
+        self.tries.failed = 0
         return response
 
-
-async def _tell(request: ModelRequest[Any], name: str, error: Exception) -> None:
-    """A try that failed, as a warning: what comes next is another try, a stand-in, or the end of the stage."""
-    context, info = request.runtime.context, getattr(request.runtime, "execution_info", None)
-    stage = str(cast(Any, request.state)["entered"]["stage"])
-    what = " ".join(str(error).split())[:200]
-    key = f"{getattr(info, 'task_id', 'no-task')}:{name}:{time.time()}"
-    await context.emit(Warned(stage=stage, code="model_try", text=f"{name} did not answer: {what}"), key)
-
-
-class Usable(AgentMiddleware[Any, Any, Any]):
-    """An answer that cannot be used is told so and asked again: broken arguments, a cut-off text, nothing at all."""
-
-    async def awrap_model_call(self, request: ModelRequest[Any], handler: Call) -> ModelResponse[Any]:
-        """Call, and at most twice more; what all tries cost is added to the last."""
-        response = await handler(request)
-        spent: list[AIMessage] = []
-        for _ in range(REPAIRS):
-            message = answer_of(response)
-            again = _asked_again(message)
-            if message is None or again is None:
-                break
-            spent.append(message)
-            kept = [AIMessage(message.text)] if message.text.strip() else []
-            request = request.override(messages=[*request.messages, *kept, HumanMessage(again)])
-            response = await handler(request)
-        _join(spent, answer_of(response))
-        return response
+    async def _failed(self, request: ModelRequest[Any], name: str, error: Exception) -> None:
+        """Tell a try that failed and what comes next; remember a wait that was asked for."""
+        tries, wait = self.tries, wait_asked(error)
+        tries.failed += 1
+        told = f"{name} did not answer (try {tries.failed}): {said(error)}."
+        if not is_passing(error):
+            asks = f" It asks to be left alone for {span(wait)}." if wait > LONGEST_WAIT else ""
+            told += f"{asks} Another try would not help."
+        elif tries.failed <= RETRIES:
+            pause = max(wait, FIRST_PAUSE * 2 ** (tries.failed - 1))
+            tries.not_before[name] = time.monotonic() + wait
+            told += f" The next try is in about {span(pause)}."
+        else:
+            told += " That was the last try."
+        await _warn(request, Warned(code="model_try", stage=_stage(request), text=told))
 
 
-def answer_of(response: ModelResponse[Any]) -> AIMessage | None:
-    """The model's message in a response."""
-    return next((m for m in response.result if isinstance(m, AIMessage)), None)
+def asked_of(error: BaseException, default: str) -> str:
+    """The name of the model that failed."""
+    return str(vars(error).get(ASKED, default))
 
 
-def refusal_of(message: AIMessage) -> str:
-    """What the model said when it refused; empty when it did not."""
-    refused = message.additional_kwargs.get("refusal")
-    stopped = message.response_metadata.get("stop_reason") == "refusal"
-    return str(refused or (message.text or "It gave no reason.") if stopped or refused else "")
+def _stage(request: ModelRequest[Any]) -> str:
+    return str(cast(Any, request.state)["entered"]["stage"])
 
 
-def _asked_again(message: AIMessage | None) -> str | None:
-    if message is None or refusal_of(message):
-        return None
-    if message.invalid_tool_calls and not message.tool_calls:
-        bad = message.invalid_tool_calls[0]
-        given = json.dumps(str(bad.get("args") or "")[:200])
-        return f"The arguments of {bad.get('name')} were no valid JSON: {given}. Call it again, with valid JSON."
-    if is_cut(message) and not message.tool_calls:
-        return "Your answer was cut off at the limit of its length. Go on, shorter, and call the tool."
-    if not message.tool_calls and not message.text.strip():
-        return "Your answer was empty. Call a tool, or say in one sentence that the stage is done."
-    return None
-
-
-def is_cut(message: AIMessage) -> bool:
-    """Whether the answer ended at the limit of its tokens."""
-    told = message.response_metadata
-    return any(told.get(key) in ("length", "max_tokens") for key in ("finish_reason", "stop_reason", "done_reason"))
-
-
-def _join(spent: Sequence[AIMessage], last: AIMessage | None) -> None:
-    """Usage of the tries before, added to the last answer; a cut text and its end are one."""
-    if last is None:
-        return
-    for message in spent:
-        usage, more = last.usage_metadata, message.usage_metadata
-        if usage and more:
-            for key in ("input_tokens", "output_tokens", "total_tokens"):
-                usage[key] += more[key]
-    cut = [message.text for message in spent if is_cut(message) and message.text.strip()]
-    if cut and isinstance(last.content, str):
-        last.content = "".join([*cut, last.content])
+async def _warn(request: ModelRequest[Any], warned: Warned) -> None:
+    await request.runtime.context.emit(warned, f"{task_of(request.runtime)}:{warned.code}:{warned.at}")

@@ -157,6 +157,32 @@ class Answers(Protocol):
         ...
 
 
+class Prompts(Protocol):
+    """Keeps what is sent to the model, before it is sent."""
+
+    def sent(
+        self,
+        *,
+        stage: str,
+        visit: int,
+        model: str,
+        local: bool,
+        system: str,
+        tools: list[str],
+        messages: list[dict[str, Any]],
+    ) -> int:
+        """A call that is about to be made; its number."""
+        ...
+
+    def answered(self, number: int, answer: dict[str, Any], usage: dict[str, Any], seconds: float) -> None:
+        """What came back."""
+        ...
+
+    def failed(self, number: int, why: str, seconds: float) -> None:
+        """That nothing came back."""
+        ...
+
+
 @dataclass
 class Words:
     """What the person said to the agent, oldest first, and how many of these texts some model call has had."""
@@ -172,8 +198,10 @@ class RunContext:
     `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` id and brief of
     the run that this one follows (empty: none). `afford` returns when one more model call is paid for, `walled` says
     whether a wall holds generated code, `keep_settings` takes changed settings of the run. `spend` counts what a call
-    cost (stage, model, usage, key), `name_of` says how an open chat model is called, `answers` is the record of a run
-    that is recorded or replayed.
+    cost (stage, model, usage, key), `name_of` says how an open chat model is called, `rests` until when (monotonic
+    clock) a model that failed is left alone. `redact` is what is taken out of a request before it leaves, `prompts`
+    keeps what left, `named` describes what the goal names in braces, `answers` is the record of a run that is
+    recorded or replayed.
     """
 
     run_id: str
@@ -203,4 +231,8 @@ class RunContext:
     spend: Callable[[str, str, dict[str, Any], str], Awaitable[None]]
     name_of: Callable[[Any], str]
     write_report: Callable[[Mapping[str, Any]], Awaitable[dict[str, str]]]
+    redact: str = "secrets"
+    named: dict[str, Any] = field(default_factory=dict)
+    prompts: Prompts | None = None
+    rests: dict[str, float] = field(default_factory=dict)
     answers: Answers | None = None

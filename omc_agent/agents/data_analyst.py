@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from omc_agent.agents.toolbox import CellTool, Code, as_told
 from omc_agent.brief import Brief
 from omc_agent.overrides import INDICATORS
 from omc_agent.tools.features import feature_columns
+from omc_agent.tools.portrait import portrait
 
 VOLATILITY_STATE = "median_volatility"
 LIMITS_STATE = "outlier_limits"
@@ -56,12 +58,24 @@ changed for being unusual. Everything here must be causal and keep every row.{FO
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Brief, frames, and what was sealed."""
-        return {**await super().facts(state, context), "sealed": as_told(state.get("sealed", {}))}
+        known = {**await super().facts(state, context), "sealed": as_told(state.get("sealed", {}))}
+        return {**known, **await _portraits(state, context)}
 
     def missing(self, state: StageState) -> str | None:
         """Cleaned bars; a table that is not prices needs none."""
         has_bars = "bars" in state.get("frames", {}) or state.get("sealed", {}).get("frame") == "rows"
         return None if has_bars else "the cleaned bars"
+
+
+async def _portraits(state: StageState, context: RunContext) -> dict[str, Any]:
+    """Types, three rows and statistics of the development rows: exactly what the seal left."""
+    name = state.get("sealed", {}).get("frame", "")
+    ref = state.get("frames", {}).get(name)
+    if not ref:
+        return {}
+    source, rows = context.source, await context.load_frame(ref["sha"])
+    named: dict[str, Any] = {"more": source.secret_columns, "allowed": source.allowed}
+    return {"portraits": {name: await asyncio.to_thread(portrait, rows, part="all", **named)}}
 
 
 def _limits_argument(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
@@ -149,11 +163,11 @@ kept.{FOLLOW}"""
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Brief, frames and what the leak test found."""
-        return {
-            **await super().facts(state, context),
-            "leaks": state.get("leaking") or [],
-            "sealed": as_told(state.get("sealed", {})),
-        }
+        known = {"leaks": state.get("leaking") or [], "sealed": as_told(state.get("sealed", {}))}
+        # The analysis, which has the portrait of bars, is left out for a table.
+        table = state.get("sealed", {}).get("frame") == "rows"
+        told = await _portraits(state, context) if table else {}
+        return {**await super().facts(state, context), **known, **told}
 
     def missing(self, state: StageState) -> str | None:
         """The frame `features`, made in this visit, without the columns that a person left out."""

@@ -24,7 +24,9 @@ from omc_agent.agents.toolbox import answer, cell_key, render_call
 from omc_agent.events import HoldoutSealed, Warned
 from omc_agent.tools import data
 from omc_agent.tools.column_kinds import column_notes
+from omc_agent.tools.hidden_columns import hide_columns
 from omc_agent.tools.plain_frame import LEFT_OUT, left_out_notes
+from omc_agent.tools.secret_columns import WITHHELD, withheld_notes, withhold
 from omc_agent.tools.time_column import order_in_time
 
 MAX_QUERY_ROWS = 1_000
@@ -147,8 +149,14 @@ async def _fetch_rows(runtime: ToolRuntime[RunContext, Any], why: str = "") -> C
         handed_in = next(iter(source.frames.values()), None)
         frame = data.fetch_table(brief["table"], source.db) if handed_in is None else handed_in
         left = dict(frame.attrs.get(LEFT_OUT) or {})
-        check_target(frame, brief, left)
-        return _sealed_rows(context, order_in_time(frame, brief["target"], source.time), brief, left_out_notes(left))
+        frame, _ = withhold(frame, source.secret_columns, source.allowed)
+        withheld = list(frame.attrs.get(WITHHELD) or [])
+        check_target(frame, brief, left, withheld)
+        told = [*left_out_notes(left), *withheld_notes(withheld)]
+        made = _sealed_rows(context, order_in_time(frame, brief["target"], source.time), brief, told)
+        if withheld:
+            made["sealed"][WITHHELD] = withheld
+        return made
 
     name = next(iter(source.frames), None)
     given = {"frame": name or f"fetch_table({brief['table']!r})", "target": brief["target"]}
@@ -212,9 +220,11 @@ async def _query(sql: str, runtime: ToolRuntime[RunContext, Any]) -> Command[Any
     state, source = runtime.state, runtime.context.source
 
     def call() -> dict[str, Any]:
-        clipped = sql
+        clipped = hide_columns(sql, source.db, source.secret_columns, source.allowed)
         if state["brief"]["task"] != "analysis":
-            clipped = data.clip_query(sql, source.db, source.table, before=(state.get("sealed") or {}).get("start"))
+            clipped = data.clip_query(
+                clipped, source.db, source.table, before=(state.get("sealed") or {}).get("start")
+            )
         return {"answer": data.query(clipped, source.db, MAX_QUERY_ROWS)}
 
     return await _host(runtime, f"answer = query({sql!r})", call, [])

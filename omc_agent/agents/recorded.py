@@ -1,7 +1,7 @@
 """A step's request is answered by the record of a replay, or its answer is written into a record.
 
 This stands outside of stand-ins, other tries and repairs: what counts is what the stage asked, and what it got in the
-end. So a replay waits for none of them.
+end. So a replay waits for none of them. What is written is what may leave: redacted, and in its fence.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from langchain_core.messages import SystemMessage
 
 from omc_agent.agents.calling import ASKED, answer_of
 from omc_agent.agents.context import Answers
+from omc_agent.agents.outgoing import as_sent
 from omc_agent.events import Warned
 from omc_agent.llm.kept import plain_messages, plain_tools
 
@@ -31,7 +32,8 @@ class Recorded(AgentMiddleware[Any, Any, Any]):
             return await handler(request)
         stage = str(cast(Any, request.state)["entered"]["stage"])
         first = [SystemMessage(request.system_message.content)] if request.system_message else []
-        asked = answers.request(stage, plain_messages([*first, *request.messages]), plain_tools(request.tools))
+        sent = [as_sent(each, request.runtime.context.redact) for each in request.messages]
+        asked = answers.request(stage, plain_messages([*first, *sent]), plain_tools(request.tools))
         found = answers.find(asked)
         if found is not None:
             kept, name = found

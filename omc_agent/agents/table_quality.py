@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,11 +62,23 @@ def table_reading(rows: pd.DataFrame, brief: dict[str, Any], facts: dict[str, An
     return {"classes": classes, "kinds": kinds}
 
 
-def check_target(frame: pd.DataFrame, brief: dict[str, Any], left: dict[str, str]) -> None:
-    """Raise ``data.no_target`` where the brief's target is no column that can be read; `left`: see `plain_frame`."""
+def check_target(
+    frame: pd.DataFrame, brief: dict[str, Any], left: dict[str, str], withheld: Sequence[str] = ()
+) -> None:
+    """Raise ``data.no_target`` where the brief's target is no column that can be read.
+
+    `left`: see `plain_frame`; `withheld`: see `secret_columns`.
+    """
     target = brief["target"]
     if brief["task"] == "analysis" or target in frame.columns:
         return
+    if target in withheld:
+        raise DataError(
+            "data.no_target",
+            given=f"The target column {target!r} is named as a secret.",
+            have="What is named so is withheld, unless a person allows it.",
+            try_=f"Name it with --target {target}, or set AgentSettings.allow_columns.",
+        )
     if target in left:
         raise DataError(
             "data.no_target",

@@ -138,11 +138,10 @@ def build_graph(
     """All stages wired, agents as subgraph nodes, on one checkpointer."""
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(AgentState, context_schema=RunContext)
     for agent in AGENTS:
-        graph.add_node(agent.stage, agent().build(model, stand_ins))
-    graph.add_node("clarification", nodes.clarification)
-    graph.add_node("leak_test", leak_test)
-    graph.add_node("selection", selection)
-    graph.add_node("scoring", scoring)
+        graph.add_node(agent.stage, agent().build(model, stand_ins), metadata={"omc_stage": agent.stage})
+    rules = {"leak_test": leak_test, "selection": selection, "scoring": scoring}
+    for stage, node in {"clarification": nodes.clarification, **rules}.items():
+        graph.add_node(stage, node, metadata={"omc_stage": stage})
     graph.add_node(BREAKER, nodes.circuit_breaker)
     graph.add_edge(START, "understanding")
     targets = [*STAGES, BREAKER, END]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from omc_agent.llm.env_file import apply_env_file, find_env_file, read_env_file
+from omc_agent.secrecy import remember_secret
 
 # The first variable is the one that is named when none is set. Providers without a row need no key of this kind.
 VARIABLES: dict[str, tuple[str, ...]] = {
@@ -16,14 +21,22 @@ VARIABLES: dict[str, tuple[str, ...]] = {
     "mistralai": ("MISTRAL_API_KEY",),
     "groq": ("GROQ_API_KEY",),
     "deepseek": ("DEEPSEEK_API_KEY",),
-    "cohere": ("COHERE_API_KEY",),
+    "cohere": ("COHERE_API_KEY", "CO_API_KEY"),
     "fireworks": ("FIREWORKS_API_KEY",),
     "together": ("TOGETHER_API_KEY",),
-    "huggingface": ("HUGGINGFACEHUB_API_TOKEN",),
+    "huggingface": ("HUGGINGFACEHUB_API_TOKEN", "HF_TOKEN"),
     "xai": ("XAI_API_KEY",),
     "perplexity": ("PPLX_API_KEY", "PERPLEXITY_API_KEY"),
     "openrouter": ("OPENROUTER_API_KEY",),
+    "nvidia": ("NVIDIA_API_KEY",),
+    "upstage": ("UPSTAGE_API_KEY",),
+    "baseten": ("BASETEN_API_KEY",),
+    "ibm": ("WATSONX_APIKEY",),
+    "langsmith": ("LANGSMITH_GATEWAY_API_KEY", "LANGSMITH_API_KEY"),
 }
+KEY_NAMES = frozenset(
+    name for provider, names in VARIABLES.items() if provider != "langsmith" for name in names
+)  # LangSmith's own client reads its key from the environment alone
 SERVICE = "omc_agent"
 
 
@@ -45,7 +58,8 @@ def find_key(
     provider : str
         As in ``names.PROVIDERS``.
     environment : mapping, optional
-        The process's own by default; it wins.
+        The process's own by default; it wins. In a notebook that is the environment that the kernel started with:
+        what a cell has set is not taken.
     folder : Path, optional
         Where `.env` lies, or above it; the working folder by default. Then the keyring is asked, service
         ``omc_agent``, where the package ``keyring`` is installed.
@@ -57,35 +71,54 @@ def find_key(
     >>> find_key("ollama") is None
     True
     """
-    environment = os.environ if environment is None else environment
     variables = VARIABLES.get(provider, ())
+    found = _find(variables, environment, folder) if variables else None
+    if found is not None:
+        remember_secret(found.value)
+    return found
+
+
+def _find(variables: tuple[str, ...], environment: Mapping[str, str] | None, folder: Path | None) -> Key | None:
+    environment = _environment() if environment is None else environment
     for name in variables:
         if environment.get(name):
             return Key(environment[name], f"the variable {name}")
-    path = _env_file(Path.cwd() if folder is None else folder) if variables else None
-    if path is not None:
-        from dotenv import dotenv_values
-
-        values = dotenv_values(path)
-        for name in variables:
-            if values.get(name):
-                return Key(str(values[name]), f"{name} in {path.name} of {path.parent.name or path.parent}")
+    path = find_env_file(folder)
+    values = read_env_file(path)
+    for name in variables:
+        if path is not None and values.get(name):
+            return Key(values[name], f"{name} in {path.name} of {path.parent.name or path.parent}")
     return _from_keyring(variables)
 
 
-def _env_file(folder: Path) -> Path | None:
-    """The nearest `.env`, no higher than the home folder or the root of a repository."""
-    for each in (folder, *folder.parents):
-        if (each / ".env").is_file():
-            return each / ".env"
-        if (each / ".git").exists() or each == Path.home():
-            return None
-    return None
+def set_in_a_cell(provider: str) -> str | None:
+    """The variable of the provider's key that a cell of this notebook has set; None when none has."""
+    outside = _environment()
+    return next((name for name in VARIABLES.get(provider, ()) if os.environ.get(name) != outside.get(name)), None)
+
+
+def read_variables(folder: Path | None = None) -> Path | None:
+    """Apply the `.env`, but for keys of providers; call it before what a run needs is read. Returns the file."""
+    return apply_env_file(KEY_NAMES, folder)
+
+
+def _environment() -> Mapping[str, str]:
+    kernel = sys.modules.get("ipykernel.kernelapp")
+    is_notebook = kernel is not None and kernel.IPKernelApp.initialized()
+    return _started_with() if is_notebook else os.environ
+
+
+@functools.cache
+def _started_with() -> Mapping[str, str]:
+    import psutil
+
+    try:
+        return psutil.Process().environ()
+    except (psutil.Error, OSError, NotImplementedError):  # where the system does not tell it
+        return os.environ
 
 
 def _from_keyring(variables: tuple[str, ...]) -> Key | None:
-    if not variables:
-        return None
     try:
         import keyring  # type: ignore[import-not-found, unused-ignore]
     except ImportError:

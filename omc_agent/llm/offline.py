@@ -19,6 +19,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from omc_agent.fence import inside
 from omc_agent.llm.playbook import next_move
 from omc_agent.llm.situation import Move, Situation
 
@@ -102,10 +103,11 @@ def _said(messages: list[BaseMessage]) -> tuple[list[str], int]:
 
 
 def _parsed(message: ToolMessage) -> dict[str, Any]:
+    text = inside(message.text)
     try:
-        told = json.loads(message.text)
+        told = json.loads(text)
     except ValueError:
-        told = {"output": message.text}
+        told = {"output": text}
     if not isinstance(told, dict):
-        told = {"output": message.text}
+        told = {"output": told if isinstance(told, str) else text}
     return {"status": message.status, **told, "ok": message.status != "error"}

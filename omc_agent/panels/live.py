@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from ipywidgets import VBox  # type: ignore[import-untyped]
 
-from omc_agent.events import Branched, Event
+from omc_agent.events import Branched, Event, Writing
 from omc_agent.panels import controls, phrases
 from omc_agent.panels.change_row import ChangeRow, Send
 from omc_agent.panels.controls import answer_while_busy
@@ -18,6 +18,7 @@ from omc_agent.panels.markup import esc
 from omc_agent.panels.panel import Publish
 from omc_agent.panels.questions import Decide, QuestionRow
 from omc_agent.panels.story import Story
+from omc_agent.panels.writing import writing_html
 
 __all__ = ["VIEW", "Strip", "answer_while_busy"]
 
@@ -77,6 +78,8 @@ class Strip:
                 controls.button("Change", "Say something, or change the run", self._open, css="omc-change")
             )
         self._top = controls.row(*buttons, self._line)
+        self._words = controls.html(css="omc-passing")
+        self._hide_words()
         self.box: VBox = controls.column()
         self._arrange()
 
@@ -87,7 +90,13 @@ class Strip:
         self._publish({VIEW: view, "text/plain": note}, display_id=self.display_id, update=False)
 
     def handle(self, event: Event) -> None:
-        """Take in one event: a question gets its row at once; the line itself moves with `tick`."""
+        """Take in one event: a question gets its row at once; the line itself moves with `tick`.
+
+        What the model writes stands below the line, where it can change without closing the folds of a card.
+        """
+        if isinstance(event, Writing):
+            self._write(event)
+            return
         self._take(event)
         self._match()
 
@@ -141,6 +150,18 @@ class Strip:
         parts += [story.progress.text] if story.progress is not None and story.progress.text else []
         return " · ".join(parts + ([phrases.usd(story.usd)] if story.usd is not None else []))
 
+    def _write(self, event: Writing) -> None:
+        if self._closed:
+            return
+        self._words.value = writing_html(event)
+        if self._words.value:
+            self._words.layout.display = None
+        else:
+            self._hide_words()
+
+    def _hide_words(self) -> None:
+        self._words.layout.display = "none"
+
     def _take(self, event: Event) -> None:
         self.story.handle(event)
         if isinstance(event, Branched) and self._change is not None and not self._closed:
@@ -168,7 +189,7 @@ class Strip:
 
     def _arrange(self) -> None:
         change = [self._change.box] if self._change is not None else []
-        self.box.children = [self._top, *change, *(row.box for row in self.rows.values())]
+        self.box.children = [self._top, self._words, *change, *(row.box for row in self.rows.values())]
 
     def _line_html(self) -> str:
         # Buttons that outlive their kernel stay on the page and do nothing, so the line says what to type.

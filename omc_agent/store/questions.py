@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import Engine, insert, select, update
 
 from omc_agent.errors import RunError
+from omc_agent.secrecy import refuse_secrets
 from omc_agent.store.rows import Row, Rows, fence, insert_or_ignore, user_name
 from omc_agent.store.tables import AgentInbox, AgentRequest, AgentSession, now
 
@@ -78,7 +80,8 @@ class Questions:
             db.execute(query.values(status="withdrawn"))
 
     def send(self, run_id: str, kind: str, payload: Row, *, sent_by: str = "") -> None:
-        """Put a word into the run's inbox."""
+        """Put a word into the run's inbox; one that holds a key is refused (``usage.secret``)."""
+        refuse_secrets(json.dumps(payload, default=str), "What was sent")
         with self.engine.begin() as db:
             values = {"session_id": run_id, "kind": kind, "payload": payload, "sent_by": sent_by or user_name()}
             db.execute(insert(AgentInbox).values(**values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from omc_agent.tools.column_kinds import task_of_column
 from omc_agent.tools.connection import database_url, open_database
 from omc_agent.tools.data import fetch_table
 from omc_agent.tools.prices_table import PricesTable, find_prices_table, find_roles, find_table
+from omc_agent.tools.secret_columns import WITHHELD, withhold
 from omc_agent.tools.stored_time import parse_times
 
 SAMPLE_ROWS = 1_000
@@ -59,7 +61,9 @@ def describe_market(db: str | None = None, table: str = PRICE_TABLE) -> dict[str
     }
 
 
-def describe_table(db: str | None, table: str) -> dict[str, Any]:
+def describe_table(
+    db: str | None, table: str, more: Collection[str] = (), allowed: Collection[str] = ()
+) -> dict[str, Any]:
     """Columns and a count of any table.
 
     Parameters
@@ -68,21 +72,24 @@ def describe_table(db: str | None, table: str) -> dict[str, Any]:
         SQLAlchemy URL.
     table : str
         Its name.
+    more, allowed
+        As in `secret_columns.is_secret`.
 
     Returns
     -------
     dict, ready for JSON
-        `table`, `columns`, `kinds` (column -> ``number`` or ``class``), `coins` (empty), `newest` (None).
+        `table`, `columns`, `kinds` (column -> ``number`` or ``class``), `coins` (empty), `newest` (None); `withheld`:
+        columns that are named as a secret, where there are any.
 
     Raises
     ------
     DataError
         ``data.no_database`` or ``data.no_table``.
     """
-    sample = fetch_table(table, db, max_rows=SAMPLE_ROWS)
+    sample, withheld = withhold(fetch_table(table, db, max_rows=SAMPLE_ROWS), more, allowed)
     columns = [str(name) for name in sample.columns]
     return {"table": table, "columns": columns, "kinds": column_kinds(sample), "coins": {}, "newest": None,
-            **class_facts(sample)}  # fmt: skip
+            **class_facts(sample), **({WITHHELD: withheld} if withheld else {})}  # fmt: skip
 
 
 def column_kinds(frame: pd.DataFrame) -> dict[str, str]:
@@ -124,6 +131,8 @@ def describe_frame(frame: pd.DataFrame, name: str) -> dict[str, Any]:
     kinds = column_kinds(frame)
     plain: dict[str, Any] = {"table": name, "columns": columns, "kinds": kinds, "coins": {}, "newest": None}
     plain |= class_facts(frame)
+    if frame.attrs.get(WITHHELD):
+        plain[WITHHELD] = frame.attrs[WITHHELD]
     if not {"coin", "timestamp", "close"} <= set(find_roles(columns)):
         return plain
     try:

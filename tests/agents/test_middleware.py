@@ -48,6 +48,11 @@ class Worker(BaseAgent):
         return self.owes
 
 
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr("omc_agent.agents.calling.FIRST_PAUSE", 0.001)
+
+
 FRAMES = {"prices": {"sha": "s0", "rows": 9, "columns": ["close"]}}
 CLEAN = call("clean_data", prices="prices")
 CODE = call("run_python", code="look = 1", kind="look")

@@ -60,12 +60,16 @@ def test_a_missing_package_gives_the_pip_line():
     assert failed.value.try_ == f"pip install {PROVIDERS[missing]}"
 
 
-def test_a_missing_key_is_one_sentence_without_a_traceback(monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+@pytest.mark.parametrize(
+    ("name", "variable"), [("openai:gpt-5", "OPENAI_API_KEY"), ("anthropic:claude", "ANTHROPIC_API_KEY")]
+)
+def test_a_missing_key_is_one_sentence_without_a_traceback(name, variable, monkeypatch):
+    for each in (variable, "ANTHROPIC_AUTH_TOKEN", "OPENAI_BASE_URL", "OPENAI_API_BASE", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(each, raising=False)
     with pytest.raises(ModelError) as failed:
-        open_chat_model(ChatSettings(model="openai:gpt-5"))
+        open_chat_model(ChatSettings(model=name))
     assert failed.value.code == "model.no_key"
-    assert "OPENAI_API_KEY" in failed.value.try_
+    assert variable in failed.value.try_
     assert "\n" not in failed.value.line()
     assert failed.value.__suppress_context__
 

@@ -58,9 +58,14 @@ class Reply:
     calls : list of (str, dict)
         Tool and arguments. Arguments that are a str go over the wire as they are, valid JSON or not.
     stop : str
-        "" (as the calls say), length (cut off at the limit of tokens) or refusal.
+        "" (as the calls say), length (cut off at the limit of tokens), refusal or filter (stopped by the provider's
+        filter of contents).
     tokens_in, tokens_out : int
         Usage; 0 in: counted from what was sent, four letters a token.
+    thinking : str
+        What the model thinks before it writes, where the wire carries it (Anthropic, Ollama).
+    wait : float
+        Seconds before the answer begins.
     """
 
     text: str = ""
@@ -68,6 +73,8 @@ class Reply:
     stop: str = ""
     tokens_in: int = 0
     tokens_out: int = 20
+    thinking: str = ""
+    wait: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,17 +84,23 @@ class Fault:
     Attributes
     ----------
     kind : str
-        status (an HTTP error), cut (the stream ends in its middle), hang (no answer until the client leaves),
-        garbage (a body that is no JSON).
+        status (an HTTP error), cut (the stream ends in its middle), short (it ends there too, but as if that were
+        its end), hang (no answer until the client leaves), garbage (a body that is no JSON).
     status : int
         For kind status.
     retry_after : float
         Seconds in the Retry-After header; 0: no header.
+    text : str
+        What the error says; empty: which status was scripted.
+    reply : Reply or None
+        What a stream that is cut was about to say.
     """
 
     kind: str = "status"
     status: int = 500
     retry_after: float = 0.0
+    text: str = ""
+    reply: Reply | None = None
 
 
 Script = Callable[[Turn], Reply | Fault]

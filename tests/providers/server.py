@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import select
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,12 +26,18 @@ class ProviderServer:
 
     Attributes
     ----------
+    closes : bool
+        Close the connection after each answer: a test's loop ends before the client's idle connections would.
     turns : list of Turn
         All requests so far, failed ones too.
     keys : list of str
         The key that came with each.
     left : list of int
         Numbers of the requests whose client left before the answer was whole.
+    pulled : list of str
+        Models that the Ollama server says it has.
+    left_at : list of float
+        When each of them left, as ``time.monotonic`` says; noticed while the server waits or writes.
 
     Examples
     --------
@@ -41,10 +48,13 @@ class ProviderServer:
 
     def __init__(self, script: Script = as_offline, *, pause: float = 0.0) -> None:
         self.script, self.pause = script, pause
+        self.closes = False
         self.turns: list[Turn] = []
         self.keys: list[str] = []
         self.seconds: list[float] = []
         self.left: list[int] = []
+        self.pulled: list[str] = []
+        self.left_at: list[float] = []
         self._lock = threading.Lock()
         self._ending = threading.Event()
 
@@ -85,9 +95,11 @@ class ProviderServer:
             self.keys.append(key)
         return turn, self.script(turn)
 
-    def wait(self, seconds: float) -> None:
-        """Sleep, but no longer than the server lives."""
-        self._ending.wait(seconds)
+    def note_left(self, number: int) -> None:
+        """A client is gone."""
+        with self._lock:
+            self.left.append(number)
+            self.left_at.append(time.monotonic())
 
 
 class _Provider(ThreadingHTTPServer):
@@ -105,6 +117,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Quiet."""
 
+    def do_GET(self) -> None:
+        if self.path == "/api/tags":  # Ollama's list of the models that it has
+            self._send(200, {"models": [{"name": name, "model": name} for name in self.server.owner.pulled]})
+        else:
+            self._send(404, {"error": {"message": f"no such path: {self.path}"}})
+
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         wire = next((each for each in WIRES if self.path.split("?")[0].endswith(each.path)), None)
@@ -116,48 +134,55 @@ class _Handler(BaseHTTPRequestHandler):
         turn, answer = self.server.owner.take(wire, body, key)
         try:
             self._answer(wire, body, turn, answer)
+        except ConnectionAbortedError:  # the server ends
+            self.close_connection = True
         except (BrokenPipeError, ConnectionResetError):
-            self.server.owner.left.append(turn.number)
+            self.server.owner.note_left(turn.number)
             self.close_connection = True
         self.server.owner.seconds.append(time.perf_counter() - began)
 
     def _answer(self, wire: Wire, body: dict[str, Any], turn: Turn, answer: Reply | Fault) -> None:
         if isinstance(answer, Fault) and answer.kind == "status":
-            self._send(answer.status, wire.error(answer.status), retry_after=answer.retry_after)
+            body = json.dumps(wire.error(answer.status))
+            told = body.replace(f"scripted {answer.status}", answer.text) if answer.text else body
+            self._send_text(answer.status, told, JSON, retry_after=answer.retry_after)
         elif isinstance(answer, Fault) and answer.kind == "garbage":
             self._send_text(200, "<html>not a chat model</html>", "text/html")
         elif isinstance(answer, Fault) and answer.kind == "hang":
-            self._hang(turn)
+            self._pause(float("inf"))
         elif isinstance(answer, Fault):
-            self._stream(wire, turn, Reply("This sentence is cut in the"), cut=True)
+            begun = answer.reply or Reply("This sentence is cut in the middle of its words")
+            self._stream(wire, turn, begun, cut=answer.kind)
         elif wire.streams(body):
+            self._pause(answer.wait)
             self._stream(wire, turn, answer)
         else:
+            self._pause(answer.wait)
             self._send(200, wire.whole(turn, answer))
 
-    def _hang(self, turn: Turn) -> None:
-        """Wait until the client leaves, or the server ends."""
-        self.connection.settimeout(0.02)
-        while not self.server.owner._ending.is_set():
-            with contextlib.suppress(TimeoutError):
-                if not self.connection.recv(1):
-                    self.server.owner.left.append(turn.number)
-                    break
-        self.close_connection = True
+    def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than the client and the server are there; a client that left is a broken pipe."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self.server.owner._ending.is_set():
+                self.close_connection = True
+                raise ConnectionAbortedError
+            ready, _, _ = select.select([self.connection], [], [], min(left, 0.02))
+            if ready and not self.connection.recv(1, socket.MSG_PEEK):
+                raise BrokenPipeError
 
-    def _stream(self, wire: Wire, turn: Turn, reply: Reply, *, cut: bool = False) -> None:
+    def _stream(self, wire: Wire, turn: Turn, reply: Reply, *, cut: str = "") -> None:
         self.send_response(200)
         self.send_header("Content-Type", wire.stream_type)
         self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
+        self._end_headers()
         pieces = list(wire.pieces(turn, reply))
         for piece in pieces[: len(pieces) // 2] if cut else pieces:
             data = piece.encode()
             self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
             self.wfile.flush()
-            if self.server.owner.pause:
-                self.server.owner.wait(self.server.owner.pause)
-        if cut:
+            self._pause(self.server.owner.pause)
+        if cut == "cut":
             self.close_connection = True
             return
         self.wfile.write(b"0\r\n\r\n")
@@ -172,5 +197,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         if retry_after:
             self.send_header("Retry-After", f"{retry_after:g}")
-        self.end_headers()
+        self._end_headers()
         self.wfile.write(data)
+
+    def _end_headers(self) -> None:
+        if self.server.owner.closes:
+            self.send_header("Connection", "close")
+        self.end_headers()
