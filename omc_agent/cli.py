@@ -76,6 +76,9 @@ def _add_run_verbs(verbs: Any) -> None:
         each.add_argument("id")
         if name == "show":
             each.add_argument("--prompts", action="store_true", help="show what was sent to the model, call by call")
+    each = _add(verbs, "cost", _cost, "what the models cost: by day, model and run, or by stage and call")
+    each.add_argument("id", nargs="?", default=None)
+    each.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     each = _add(verbs, "decide", _decide, "answer a request")
     each.add_argument("request", help="id of the request, or of a run with one open")
     each.add_argument("decision", choices=("approve", "reject", "answer", "edit"))
@@ -256,6 +259,16 @@ def _graph(parsed: argparse.Namespace) -> int:
 
     found = graph_of(_store(), parsed.id)
     print(found.mermaid() if parsed.mermaid else found.text())
+    return 0
+
+
+def _cost(parsed: argparse.Namespace) -> int:
+    from omc_agent.billing import bill_of
+    from omc_agent.panels.bill import bill_text
+
+    store = _store()
+    bill = bill_of(store, str(store.read(parsed.id)["id"]) if parsed.id else None)
+    print(json.dumps(bill) if parsed.json else bill_text(bill))
     return 0
 
 

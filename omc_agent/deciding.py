@@ -202,7 +202,9 @@ def _option(asked: Request, value: str) -> str:
     return found
 
 
-def _amount(value: Any) -> float:
+def _amount(value: Any) -> float | dict[str, float]:
+    if isinstance(value, dict):
+        return {str(name): float(limit) for name, limit in value.items()}
     try:
         amount = float(value)
     except (TypeError, ValueError):

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from omc_agent.branching import Turn, standing
 from omc_agent.config import AgentSettings, settings_with
-from omc_agent.deciding import decide
 from omc_agent.engine import CLOSE_SECONDS, the_engine
 from omc_agent.events import Event
 from omc_agent.follower import Follower
@@ -23,12 +22,11 @@ from omc_agent.llm.offline import OfflineChatModel
 from omc_agent.llm.questions_about import answer_from_record, is_question
 from omc_agent.orchestrator import AgentOrchestrator, stored_settings
 from omc_agent.overrides import earliest_stage
-from omc_agent.request import Decision
 from omc_agent.result import RunResult
 from omc_agent.secrecy import refuse_secrets
 from omc_agent.session import Session
+from omc_agent.spending import check_limits, pay
 from omc_agent.store.leases import Leases
-from omc_agent.store.records import SessionManager
 from omc_agent.thinking import with_record
 
 
@@ -107,6 +105,7 @@ def start(
     shared = orchestrator_for(settings)
     settings.source()  # a --db name that is not known is the command line's fault, before there is a run
     settings.gates(interactive=interactive)  # and so is a policy file that cannot be read
+    check_limits(settings, model)  # and a budget that would limit nothing
     settings = with_record(settings, model)
     kept = stored_settings(settings)
     if follow:
@@ -158,11 +157,15 @@ def resume(
     kept |= {"db": db} if db and "***" not in db else {}
     if "***" in str(kept.get("base_url") or ""):  # it held a password, which is not kept
         del kept["base_url"]
+    # The limit of the day is of the store, not of the run: what holds now goes before what held then.
+    kept |= {"daily_budget": settings.daily_budget} if settings.daily_budget else {}
     new = dict(given or {})
     if new.get("record") or new.get("replay"):  # what is said now takes the place of what was said then
         kept |= {"record": "", "replay": ""}
     settings = with_record(settings_with(settings, **{**kept, **new}), model, row)
-    _pay(shared.store, run_id, given or {})
+    if not settings.replay:  # which spends nothing
+        check_limits(settings, model)
+    row = pay(shared.store, row, new, settings.daily_budget)
     session = Session(shared, settings, row, interactive=interactive, model=model, **_shown(view))
     return Handle(session, the_engine().submit(session.run(resume=True, turn=turn)), settings, shared.store)
 
@@ -224,14 +227,6 @@ def _portraits(frames: Mapping[str, Any], settings: AgentSettings) -> dict[str, 
         for name, frame in frames.items()
         if isinstance(frame, pd.DataFrame)
     }
-
-
-def _pay(store: SessionManager, run_id: str, given: Mapping[str, Any]) -> None:
-    """A new budget is the answer to the question of the budget."""
-    amount = given.get("budget") or given.get("max_tokens")
-    waiting = [row for row in store.requests(run_id) if row["gate"] == "budget"]
-    if amount and waiting:
-        decide(store, waiting[0]["id"], Decision(value=amount), "a new budget")
 
 
 def _shown(view: View | None) -> dict[str, Any]:

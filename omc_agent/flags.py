@@ -39,6 +39,7 @@ SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     ),
     (("--budget",), {"type": float, "metavar": "USD", "help": "what the chat model may cost"}),
     (("--max-tokens",), {"type": int, "metavar": "N", "help": "tokens that the chat model may use"}),
+    (("--daily-budget",), {"type": float, "metavar": "USD", "help": "what all runs of a day (UTC) may cost"}),
     (("--trials",), {"type": int, "metavar": "N", "help": "trials of the hyperparameter search"}),
     (("--seed",), {"type": int, "metavar": "N", "help": "seed of every random draw"}),
     (("--holdout",), {"type": float, "metavar": "SHARE", "help": "share of the rows that is sealed, 0.05 to 0.5"}),

@@ -13,6 +13,7 @@ from omc_agent.engine import Running, the_engine
 from omc_agent.errors import AgentError, ApprovalNeeded
 from omc_agent.follower import Follower
 from omc_agent.overrides import checked, parse_overrides
+from omc_agent.purse import FLAGS
 from omc_agent.request import Decision
 from omc_agent.result import RunResult
 from omc_agent.session import Session
@@ -142,6 +143,12 @@ _clicks = concurrent.futures.ThreadPoolExecutor(max_workers=2, thread_name_prefi
 def approval_needed(run_id: str, requests: list[dict[str, Any]]) -> ApprovalNeeded:
     """The error of a parked run that nobody is there to answer for, with the commands that go on."""
     names = ", ".join(f"{row['gate']} {row['id']}" for row in requests)
+    if limits := [name for row in requests if row["gate"] == "budget" for name in row["payload"].get("limits") or {}]:
+        flags = " ".join(f"{FLAGS[name]} N" for name in limits)
+        used = " ".join(row["payload"]["context"] for row in requests if row["gate"] == "budget")
+        return ApprovalNeeded("run.approval_needed", given=f"Run {run_id} is parked at its budget. {used}",
+                              have="Nothing is lost, and it waits as long as needed.",
+                              try_=f"omc-agent resume {run_id} {flags} goes on.")  # fmt: skip
     return ApprovalNeeded(
         "run.approval_needed",
         given=f"Run {run_id} waits for a person: {names}.",

@@ -72,6 +72,9 @@ class Request(BaseModel):
         At the selection gate, as in ``--json``.
     rest : bool
         Whether "Allow this for the rest of the run" may be chosen.
+    limits : dict
+        At the budget gate: each limit that is used up (usd, tokens, day), with `limit` as it stands and `next`, what
+        approving makes of it.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -89,6 +92,7 @@ class Request(BaseModel):
     questions: list[ClarificationQuestion] = Field(default_factory=list)
     candidates: list[dict[str, Any]] = Field(default_factory=list)
     rest: bool = False
+    limits: dict[str, dict[str, float]] = Field(default_factory=dict)
 
     def sha256(self) -> str:
         """Hash of exactly what an approval is of: the code, or else all that is shown.
@@ -119,7 +123,7 @@ class Decision(BaseModel):
         approve, reject or edit.
     value : Any
         The option that was chosen; at a clarification a dict of field to answer; at features, models and selection
-        with ``edit`` a dict of changes; at the budget the new limit.
+        with ``edit`` a dict of changes; at the budget the new limit, or new limits by name.
     why : str
         The reason of a rejection, or guidance.
     code : str or None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from omc_agent.billing import cost_of_run
 from omc_agent.branching import standing
 from omc_agent.comparing import Verification
 from omc_agent.config import AgentSettings
@@ -58,8 +59,11 @@ class RunResult:
     ----------
     id, goal, status, reason : str
         Of the run; status is finished, failed, stopped or parked.
-    brief, plan, verdict, choice, cost : dict or list
+    brief, plan, verdict, choice : dict or list
         Plain values; `verdict` is None for task analysis.
+    cost : dict
+        ``tokens_in, tokens_out, usd, calls`` of all branches; `cached` tokens are part of those in, `unpriced` calls
+        have no known price, the usage of `guessed` calls was not told; ``by_stage`` and ``by_model`` hold the same.
     metrics : DataFrame
         One row a candidate, baselines included.
     frames : mapping of str to DataFrame
@@ -74,7 +78,7 @@ class RunResult:
         self.status, self.reason = str(self._row["status"]), str(self._row["reason"])
         self.seconds = float(self._row["summary"].get("seconds", 0.0))
         self.error: dict[str, str] | None = self._row["summary"].get("error")
-        self.cost: dict[str, float] = self._row["summary"].get("cost", {})
+        self.cost: dict[str, Any] = cost_of_run(store, run_id)
         self.brief: dict[str, Any] = things.get("brief", {})
         self.plan: list[dict[str, Any]] = things.get("plan", [])
         self.verdict: dict[str, Any] | None = things.get("verdict") or None
@@ -260,7 +264,7 @@ class RunResult:
             "candidates": [{name: candidate[name] for name in keep} for candidate in self.candidates],
             "verdict": self.verdict,
             "artifacts": [{k: a[k] for k in ("name", "path", "sha256")} for a in self.artifacts],
-            "cost": self.cost,
+            "cost": {name: self.cost[name] for name in ("tokens_in", "tokens_out", "usd", "calls")},
             "warnings": self.warnings,
             "requests": [_request(row) for row in self._store.requests(self.id)],
             "error": self.error,
@@ -283,6 +287,7 @@ class RunResult:
 
 def list_rows(store: SessionManager, *, status: str | None = None) -> list[dict[str, Any]]:
     """Runs as a list shows them: id, status, goal, call, started, seconds, usd."""
+    usd = {row["run"]: row["usd"] for row in store.costs(("run",))}
     return [
         {
             "id": row["id"],
@@ -291,7 +296,7 @@ def list_rows(store: SessionManager, *, status: str | None = None) -> list[dict[
             "call": (row["summary"].get("verdict") or {}).get("call"),
             "started": row["created_at"],
             "seconds": row["summary"].get("seconds"),
-            "usd": row["summary"].get("cost", {}).get("usd", 0.0),
+            "usd": usd.get(row["id"], 0.0),
         }
         for row in store.list(status=status)
     ]

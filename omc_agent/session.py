@@ -28,7 +28,7 @@ from omc_agent.events import (
     Warned,
 )
 from omc_agent.graph.edges import build_graph
-from omc_agent.graph.state import first_state
+from omc_agent.graph.state import first_state, standing_state
 from omc_agent.ledger import Ledger
 from omc_agent.llm.tracing import send_what_waits, traced
 from omc_agent.orchestrator import AgentOrchestrator
@@ -92,8 +92,7 @@ class Session:
         self.status, self.reason = "running", ""
         self.error: AgentError | None = None
         self.state: dict[str, Any] = {}
-        self.cost: dict[str, float] = {"tokens_in": 0, "tokens_out": 0, "usd": 0.0, "calls": 0,
-                                       **row["summary"].get("cost", {})}  # fmt: skip
+        self.cost: dict[str, float] = shared.store.cost_of(self.id)
         self.seconds = 0.0
         self._given_model = model
         self.room: WaitingRoom | None = None
@@ -220,14 +219,17 @@ class Session:
 
     async def _walk(self, graph: Any, thread: Any, context: RunContext, first: Any) -> bool:
         """Run the graph, wait where it asks, and go on with the answers; whether it came to its end."""
-        snapshot = await graph.aget_state(thread)
+        snapshot = await graph.aget_state(thread, subgraphs=True)
         ask_first = first is None and snapshot.interrupts
         while True:
             if not ask_first:
-                await graph.ainvoke(first, thread, context=context, durability="sync")
-                snapshot = await graph.aget_state(thread)
+                try:
+                    await graph.ainvoke(first, thread, context=context, durability="sync")
+                finally:  # what a stage had done when it was stopped is part of what there is
+                    snapshot = await graph.aget_state(thread, subgraphs=True)
+                    self.state = standing_state(snapshot)
             ask_first = False
-            self.state = dict(snapshot.values)
+            self.state = standing_state(snapshot)
             if not snapshot.interrupts:
                 break
             assert self.room is not None

@@ -21,7 +21,7 @@ from omc_agent.recipe import recipe_of
 from omc_agent.recorder import Recorder
 from omc_agent.report import ReportWriter
 from omc_agent.sandbox import tiers
-from omc_agent.spending import Spending
+from omc_agent.spending import Spending, today
 from omc_agent.steering import Steering
 from omc_agent.store.artifacts import save_artifact
 from omc_agent.store.records import Row, SessionManager
@@ -86,6 +86,7 @@ class Supplies:
             for name, frame in frames.items()
         }
         self._names = {id(each.model): each.name for each in models}
+        self._first = models[0].name if models else settings.model
         self.workspace = Path(row["workspace"])
         self.gates = settings.gates(interactive=interactive)
         self.room = WaitingRoom(store, ledger, self.gates)
@@ -104,18 +105,10 @@ class Supplies:
         vault = Vault(self.workspace / "sealed", trust, source, self.store)
         ask = make_ask(self.gates, self.room.settle, walled=self._walled, asked=self.room.asked)
         rows = self.store.requests(run_id, status="decided", branch=self.ledger.branch)
-        purse = Purse(settings.budget, settings.max_tokens, self.cost, grants(rows))
-        spending = Spending(
-            self.store,
-            run_id,
-            purse,
-            daily=0.0 if settings.replay else settings.daily_budget,
-            emit=self.emit,
-            keep=self._keep_cost,
-        )
-
-        async def afford(stage: str, key: str) -> None:
-            await spending.afford(ask, stage, key)
+        daily = 0.0 if settings.replay else settings.daily_budget  # a replay spends nothing
+        purse = Purse(settings.budget, settings.max_tokens, self.cost, grants(rows, today()), daily=daily)
+        spending = Spending(self.store, run_id, self.ledger.branch, self.ledger.owner, purse, emit=self.emit, ask=ask,
+                            model=self._first)  # fmt: skip
 
         async def open_sealed(frozen: dict[str, Any]) -> tuple[Any, int]:
             await self.ledger.flush()
@@ -148,7 +141,7 @@ class Supplies:
             load_frame=recorder.load_frame,
             open_sealed=open_sealed,
             ask=ask,
-            afford=afford,
+            afford=spending.afford,
             words=steering.words,
             pending=lambda: dict(steering.pending),
             walled=self._walled,
@@ -162,6 +155,8 @@ class Supplies:
             named=dict(self.row["settings"].get("named") or {}),
             prompts=PromptLog(self.workspace, self.ledger.branch),
             answers=self.answers,
+            begin_call=spending.begin_call,
+            drop_call=spending.drop_call,
         )
 
     async def _walled(self) -> bool:
@@ -195,11 +190,6 @@ class Supplies:
         )  # fmt: skip
         await self.emit(saved, f"artifact:{name}:{saved.sha256[:12]}")
         return saved
-
-    async def _keep_cost(self) -> None:
-        """What was spent is on disk before more is: a run that is killed must not spend its budget twice."""
-        summary = {**self.row["summary"], "cost": dict(self.cost)}
-        await asyncio.to_thread(self.store.update, self.ledger.run_id, by=self.ledger.owner, summary=summary)
 
     def _sealed(self) -> dict[str, Any]:
         rows = self.store.cells(self.ledger.run_id, branch=self.ledger.branch)

@@ -19,6 +19,7 @@ from omc_agent.llm.cache import AnswerCache, RedisShelf, SafeShelf, Shelf, Sqlit
 from omc_agent.llm.chat import OFFLINE, OpenModel, describe_chat_model, open_chat_models, server_of
 from omc_agent.llm.keys import find_key
 from omc_agent.llm.names import read_names
+from omc_agent.llm.prices import name_of
 from omc_agent.llm.record import Record, is_record, read_record
 from omc_agent.llm.recording import Recording
 from omc_agent.llm.replaying import ReplayedChatModel, Replaying
@@ -77,7 +78,7 @@ async def open_thinking(
         record = await asyncio.to_thread(_read, settings.replay)
         note = f"Replayed from {record.name}: {record.cost()}. Nobody is asked now, and it costs nothing."
         return Thinking([OpenModel(settings.model, ReplayedChatModel(note=note))], note, Replaying(record))
-    models = [OpenModel(settings.model, given)] if given is not None else []
+    models = [OpenModel(name_of(given, settings.model), given)] if given is not None else []
     if not models:
         models = await asyncio.to_thread(open_chat_models, settings.chat())
         if settings.cache:

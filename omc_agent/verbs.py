@@ -13,12 +13,13 @@ from omc_agent.flags import Parser, decision_of
 HELP = """\
 %%agent [-m MODEL] [--base-url URL] [-d NAME ...] [--db URL|NAME] [--table NAME] [--target COLUMN]
         [--approve always|risky|never] [--policy FILE] [--answer-within SECONDS] [--on-timeout park|approve|reject]
-        [--budget USD] [--max-tokens N] [--record FILE] [--replay FILE] [--trials N] [--seed N] [--memory BYTES]
-        [--wall SECONDS] [--out NAME] [--id NAME] [--plan] [--follow ID] [--bg]
+        [--budget USD] [--max-tokens N] [--daily-budget USD] [--record FILE] [--replay FILE] [--trials N] [--seed N]
+        [--memory BYTES] [--wall SECONDS] [--out NAME] [--id NAME] [--plan] [--follow ID] [--bg]
 GOAL (one sentence, on the lines below)
 
 %agent list                     runs, newest first
 %agent show ID [--prompts]      everything a run did (ID.1, ID.2: a branch), or what was sent to the model
+%agent cost [ID]                what the models cost: by day, model and run, or by stage and call
 %agent graph [ID]               the graph of stages, and where the run is in it
 %agent artifacts ID             the files it left
 %agent attach ID                show it from its beginning, and go on showing it
@@ -118,6 +119,14 @@ class Verbs:
     def graph(self, words: Sequence[str]) -> Any:
         """The graph of stages, with where a run is in it."""
         return graph_of(self._store(), words[0] if words else "")
+
+    def cost(self, words: Sequence[str]) -> Shown:
+        """What all runs cost, or one."""
+        from omc_agent.billing import bill_of
+        from omc_agent.panels.bill import bill_html, bill_text
+
+        bill = bill_of(self._store(), self._known(words, "cost") if words else None)
+        return Shown(bill_html(bill), bill_text(bill))
 
     def artifacts(self, words: Sequence[str]) -> Shown:
         """The files of a run."""

@@ -69,7 +69,9 @@ class WaitingRoom:
 
     async def answers(self, interrupts: Sequence[Any]) -> dict[str, Any] | None:
         """Decisions by interrupt id, once all are there; None: the run parks."""
-        asked = {waiting.id: opened(waiting.value) for waiting in interrupts}
+        opens = {waiting.id: opened(waiting.value) for waiting in interrupts}
+        names = {await asyncio.to_thread(self._row_of, each, opens[each][1]): each for each in opens}
+        asked = {name: opens[each] for name, each in names.items()}
         for request, sha256, _ in asked.values():
             self.asked.add((request.gate, request.stage, sha256))
         deadline = await self._ask(asked)
@@ -83,7 +85,7 @@ class WaitingRoom:
                 for row in mine:
                     await self._tell_decided(row, row["id"])
                 await asyncio.to_thread(self.store.update, self.ledger.run_id, status="running")
-                return {row["id"]: row["decision"] for row in mine}
+                return {names[row["id"]]: row["decision"] for row in mine}
             if not self.gates.interactive or (deadline is not None and time.time() >= deadline):
                 if not await self._give_up(asked):
                     return None
@@ -93,6 +95,12 @@ class WaitingRoom:
                 await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
             except TimeoutError:
                 continue
+
+    def _row_of(self, interrupt_id: str, sha256: str) -> str:
+        """The id of the question's row: the interrupt's, unless the same step asked something else before."""
+        there = self.store.requests(self.ledger.run_id, status=None)
+        earlier = any(row["id"] == interrupt_id and row["sha256"] != sha256 for row in there)
+        return f"{interrupt_id}-{sha256[:16]}" if earlier else interrupt_id
 
     async def _ask(self, asked: dict[str, tuple[Request, str, bool]]) -> float | None:
         """Write each question, and only then show it; returns when the answer is due."""

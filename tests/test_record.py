@@ -97,7 +97,7 @@ def test_a_whole_run_is_replayed_equal_in_another_process_home_and_month(market,
     assert again["verdict"] == json.loads(json.dumps(first.verdict))
     assert again["cells"] == json.loads(json.dumps(cells(first)))
     assert untimed(again["candidates"]) == untimed(first.candidates)
-    assert again["cost"] == {"tokens_in": 0, "tokens_out": 0, "usd": 0.0, "calls": len(record.calls)}
+    assert set(again["cost"].values()) == {0}
     assert again["model"] == MODEL
     assert len(provider.turns) == asked
 
@@ -157,7 +157,7 @@ def test_a_second_plan_is_answered_from_the_cache_unless_it_is_off(market, folde
     again = plan(db=market, model=MODEL, record="run.jsonl")
     assert len(provider.turns) == 4
     assert first.to_dict()["cost"]["usd"] > 0
-    assert again.to_dict()["cost"] == {"tokens_in": 0, "tokens_out": 0, "usd": 0.0, "calls": 4}
+    assert set(again.to_dict()["cost"].values()) == {0}
     assert read_record(folder / "run.jsonl").cost().endswith("0 tokens and $0.0000 then")
     plan(db=market, model=MODEL, cache=False)
     assert len(provider.turns) == 8

@@ -16,6 +16,8 @@ from typing import Any, cast
 from langchain.agents.middleware import AgentMiddleware, ModelFallbackMiddleware, ModelRetryMiddleware
 from langchain.agents.middleware.types import ModelRequest, ModelResponse
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.messages.utils import count_tokens_approximately
 from langgraph.errors import GraphBubbleUp
 
 from omc_agent.agents.failures import (
@@ -153,19 +155,24 @@ class Rests(AgentMiddleware[Any, Any, Any]):
 
 
 class Patience(AgentMiddleware[Any, Any, Any]):
-    """One try has its time, and what it writes is shown; a stand-in or another try gets its own."""
+    """One try has its time, is paid for, and what it writes is shown; a stand-in or another try gets its own."""
 
     def __init__(self, tries: Tries) -> None:
         super().__init__()
         self.tries = tries
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: Call) -> ModelResponse[Any]:
-        """Call the model within `model_timeout`; its name stands in the answer, and a failure is told."""
-        context = request.runtime.context
+        """Call the model within `model_timeout`; its name stands in the answer, and a failure is told.
+
+        The call is written down before it is sent. A try that breaks off, runs out of time or is stopped may have
+        been billed, so it counts; one that the provider refused with a status was not.
+        """
+        context, stage = request.runtime.context, _stage(request)
         name = context.name_of(request.model)
         await asyncio.sleep(max(0.0, self.tries.not_before.pop(name, 0.0) - time.monotonic()))
         request = request.override(messages=as_heard_by(name, request.messages))
-        pen = Pen(context.emit, _stage(request))
+        pen = Pen(context.emit, stage)
+        call = await context.begin_call(stage, name, foreseen(request), task_of(request.runtime))
         try:
             with pen.heard():
                 async with asyncio.timeout(context.model_timeout or None):
@@ -180,12 +187,16 @@ class Patience(AgentMiddleware[Any, Any, Any]):
             late = isinstance(error, TimeoutError) and not str(error)
             fault = TimeoutError(f"no answer within {context.model_timeout:g} s") if late else error
             await pen.close()
+            if status_of(fault) is not None:
+                await context.drop_call(call)
             await self._failed(request, name, fault)
             vars(fault)[ASKED] = name
             raise fault from (None if late else error.__cause__)
         finally:
             await pen.close()
         self.tries.failed = 0
+        if message is not None:
+            await context.spend(stage, name, _usage(message), call)
         return response
 
     async def _failed(self, request: ModelRequest[Any], name: str, error: Exception) -> None:
@@ -203,6 +214,19 @@ class Patience(AgentMiddleware[Any, Any, Any]):
         else:
             told += " That was the last try."
         await _warn(request, Warned(code="model_try", stage=_stage(request), text=told))
+
+
+def foreseen(request: ModelRequest[Any]) -> int:
+    """Tokens that a call will read, at about four letters a token: what it counts as when nobody tells."""
+    first = [request.system_message] if request.system_message is not None else []
+    return count_tokens_approximately([*first, *request.messages], tools=list(request.tools))
+
+
+def _usage(message: AIMessage) -> dict[str, Any]:
+    """What the provider told; else how much it wrote, at about four letters a token."""
+    if message.usage_metadata:
+        return dict(message.usage_metadata)
+    return {"guessed_output_tokens": count_tokens_approximately([message])}
 
 
 def asked_of(error: BaseException, default: str) -> str:

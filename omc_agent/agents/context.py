@@ -20,6 +20,14 @@ from omc_agent.events import Event
 from omc_agent.request import Decision, Request
 
 
+async def _no_call(stage: str, name: str, tokens: int, key: str) -> str:
+    return ""
+
+
+async def _nothing(call: str) -> None:
+    return None
+
+
 def merge(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any]:
     """Merge by key: lists would double at every subgraph border, dicts do not."""
     return {**(old or {}), **(new or {})}
@@ -197,11 +205,12 @@ class RunContext:
 
     `words` are the person's so far, `pending` the overrides that no stage has taken up yet, `base` id and brief of
     the run that this one follows (empty: none). `afford` returns when one more model call is paid for, `walled` says
-    whether a wall holds generated code, `keep_settings` takes changed settings of the run. `spend` counts what a call
-    cost (stage, model, usage, key), `name_of` says how an open chat model is called, `rests` until when (monotonic
-    clock) a model that failed is left alone. `redact` is what is taken out of a request before it leaves, `prompts`
-    keeps what left, `named` describes what the goal names in braces, `answers` is the record of a run that is
-    recorded or replayed.
+    whether a wall holds generated code, `keep_settings` takes changed settings of the run. `begin_call` gives the id
+    of a call that may be sent now (stage, model, tokens that it is thought to read, key), `spend` counts what it cost
+    (stage, model, usage, id), `drop_call` says that it is not billed. `name_of` says how an open model is called,
+    `rests` until when (monotonic clock) a model that failed is left alone. `redact` is what is taken out of a request
+    before it leaves, `prompts` keeps what left, `named` describes what the goal names in braces, `answers` is the
+    record of a run that is recorded or replayed.
     """
 
     run_id: str
@@ -235,4 +244,6 @@ class RunContext:
     named: dict[str, Any] = field(default_factory=dict)
     prompts: Prompts | None = None
     rests: dict[str, float] = field(default_factory=dict)
+    begin_call: Callable[[str, str, int, str], Awaitable[str]] = _no_call
+    drop_call: Callable[[str], Awaitable[None]] = _nothing
     answers: Answers | None = None

@@ -75,7 +75,6 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         message = calling.answer_of(response)
         if message is not None:
             name = str(message.response_metadata.get(calling.ASKED, context.model_name))
-            await context.spend(self.agent.stage, name, dict(message.usage_metadata or {}), key)
             if refused := calling.refusal_of(message):
                 raise ModelError(
                     "model.refused",

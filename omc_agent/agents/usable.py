@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import ModelRequest, ModelResponse
@@ -27,24 +27,21 @@ class Usable(AgentMiddleware[Any, Any, Any]):
     """An answer that cannot be used is told so and asked again: broken arguments, a cut-off text, nothing at all."""
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: Call) -> ModelResponse[Any]:
-        """Call, and at most twice more; what all tries cost is added to the last."""
+        """Call, and at most twice more; a cut text and its end become one."""
         response = await handler(request)
         spent: list[AIMessage] = []
-        try:
-            for _ in range(REPAIRS):
-                message = answer_of(response)
-                again = _asked_again(message)
-                if message is None or again is None:
-                    break
-                spent.append(message)
-                request = _request_again(request, message, again)
-                response = await handler(request)
-        except Exception:  # the answers before were paid for, whoever is asked next
-            await _pay(request, spent)
-            raise
+        for _ in range(REPAIRS):
+            message = answer_of(response)
+            again = _asked_again(message)
+            # The offline model's empty answer is its way to say that the stage is done.
+            if message is None or again is None or message.response_metadata.get(ASKED) == "offline":
+                break
+            spent.append(message)
+            request = _request_again(request, message, again)
+            response = await handler(request)
         message = answer_of(response)
-        _join(spent, message)
         if message is not None:
+            _join(spent, message)
             _drop_unusable(message)
         return response
 
@@ -150,15 +147,8 @@ def _drop_unusable(message: AIMessage) -> None:
         ]
 
 
-def _join(spent: Sequence[AIMessage], last: AIMessage | None) -> None:
-    """Usage of the tries before, added to the last answer; a cut text and its end are one."""
-    if last is None:
-        return
-    for message in spent:
-        usage, more = last.usage_metadata, message.usage_metadata
-        if usage and more:
-            for key in ("input_tokens", "output_tokens", "total_tokens"):
-                usage[key] += more[key]
+def _join(spent: Sequence[AIMessage], last: AIMessage) -> None:
+    """Put the texts that were cut off before the end that they got."""
     texts = [m.text for m in spent if is_cut(m) and not m.tool_calls and not m.invalid_tool_calls]
     cut = "".join(texts)
     if not cut:
@@ -173,14 +163,6 @@ def _join(spent: Sequence[AIMessage], last: AIMessage | None) -> None:
 
 def _kind(part: Any) -> str:
     return str(part.get("type", "")) if isinstance(part, dict) else "text"
-
-
-async def _pay(request: ModelRequest[Any], spent: Sequence[AIMessage]) -> None:
-    context, state = request.runtime.context, cast(Any, request.state)
-    for number, message in enumerate(spent):
-        name = str(message.response_metadata.get(ASKED, context.model_name))
-        key = f"{task_of(request.runtime)}:unused:{number}"
-        await context.spend(str(state["entered"]["stage"]), name, dict(message.usage_metadata or {}), key)
 
 
 def task_of(runtime: Any) -> str:

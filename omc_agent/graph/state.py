@@ -34,6 +34,21 @@ class AgentState(Shared, total=False):
     plan_only: bool
 
 
+def standing_state(snapshot: Any) -> dict[str, Any]:
+    """The things there are: the outer ones, and over them those of a stage that has not come to its end.
+
+    Parameters
+    ----------
+    snapshot : StateSnapshot
+        Taken with its subgraphs.
+    """
+    values = dict(snapshot.values)
+    for task in snapshot.tasks:
+        inner = getattr(task.state, "values", None) or {}
+        values |= {name: inner[name] for name in Shared.__annotations__ if name in inner}
+    return values
+
+
 def first_state(goal: str, *, plan_only: bool = False, **things: Any) -> AgentState:
     """The state a run starts with."""
     state: AgentState = {"goal": goal, "plan_only": plan_only}

@@ -124,6 +124,8 @@ def _arguments(
     given: dict[str, Any] = {"timeout": settings.timeout, "streaming": True}
     if name.provider in OWN_TRIES:
         given["max_retries"] = 0  # the tries are ours, and told: theirs would multiply with them
+    if name.provider == "openai":
+        given["stream_usage"] = True  # else a server of one's own is not asked what a call cost
     if name.provider == "ollama":
         given = {"client_kwargs": {"timeout": settings.timeout}}
     argument = _ARGUMENTS.get(name.provider, "api_key")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from omc_agent.events import ArtifactSaved
 from omc_agent.panels import phrases, steps
+from omc_agent.panels.bill import cost_words
 from omc_agent.panels.candidates import candidates_html, candidates_text
 from omc_agent.panels.markup import Piece, esc, indent, plain
 from omc_agent.panels.story import Story
@@ -159,9 +160,10 @@ class ReportCard:
     def _cost(self) -> str:
         end = self.story.finished
         cost = end.cost if end is not None else {}
-        tokens = (phrases.number(cost.get("tokens_in")) or 0) + (phrases.number(cost.get("tokens_out")) or 0)
-        money = phrases.usd(cost.get("usd") if cost.get("usd") is not None else self.story.usd or 0)
-        return f"{phrases.duration(self.story.elapsed())} · {phrases.count(tokens, 'token')} · {money}"
+        cost = cost if cost.get("usd") is not None else {**cost, "usd": self.story.usd or 0}
+        if not any(phrases.number(cost.get(name)) for name in ("tokens_in", "tokens_out")):
+            return f"{phrases.duration(self.story.elapsed())} · 0 tokens · {cost_words(cost)}"
+        return f"{phrases.duration(self.story.elapsed())} · {cost_words(cost)}"
 
     def _file(self, artifact: ArtifactSaved) -> str:
         name, href = esc(artifact.name, 200), self.link(artifact)

@@ -6,6 +6,7 @@ from typing import Any
 
 from omc_agent.events import Branched
 from omc_agent.panels import phrases, steps
+from omc_agent.panels.bill import cost_words
 from omc_agent.panels.markup import esc, plain
 from omc_agent.panels.spine import ENDS, MARKS, StageRecord
 from omc_agent.panels.story import Story
@@ -68,6 +69,8 @@ def live_line(story: Story, now: float | None) -> str:
     end = story.finished
     if end is not None:
         parts = [end.status, phrases.duration(end.seconds)]
+        if end.cost:
+            return " · ".join([*parts, cost_words(end.cost)])
     else:
         asking = story.requests and "waits for you"
         at = asking or (story.record(story.current).title.lower() if story.current else "starting")

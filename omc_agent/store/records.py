@@ -18,10 +18,12 @@ from sqlalchemy.exc import IntegrityError
 from omc_agent.errors import RunError
 from omc_agent.events import Event, event_from_dict
 from omc_agent.store.branches import Branches, message_row
+from omc_agent.store.calls import Calls
 from omc_agent.store.questions import Questions
 from omc_agent.store.rows import Row, Rows, fence, insert_or_ignore, recorded, user_name
 from omc_agent.store.tables import (
     AgentArtifact,
+    AgentCall,
     AgentCell,
     AgentInbox,
     AgentOpening,
@@ -36,7 +38,7 @@ __all__ = ["Row", "Rows", "SessionManager", "recorded"]
 Events = list[Event]
 
 
-class SessionManager(Questions, Branches):
+class SessionManager(Questions, Branches, Calls):
     """Creates, reads, lists and deletes runs and what belongs to them.
 
     Parameters
@@ -120,11 +122,15 @@ class SessionManager(Questions, Branches):
             db.execute(update(AgentSession).where(AgentSession.id == run_id).values(**values, updated_at=now()))
 
     def delete(self, run_id: str) -> None:
-        """Remove a run, what belongs to it, and its workspace; openings stay, for they are counted by rows."""
+        """Remove a run, what belongs to it, and its workspace.
+
+        Openings stay, for they are counted by rows; its calls stay without its name, for they were paid.
+        """
         row = self.read(run_id)
         with self.engine.begin() as db:
             for table in (AgentSessionMessage, AgentCell, AgentRequest, AgentInbox, AgentArtifact):
                 db.execute(delete(table).where(table.session_id == run_id))
+            db.execute(update(AgentCall).where(AgentCall.session_id == run_id).values(session_id=""))
             db.execute(delete(AgentSession).where(AgentSession.id == run_id))
         shutil.rmtree(row["workspace"], ignore_errors=True)
 

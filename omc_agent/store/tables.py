@@ -157,3 +157,30 @@ class AgentOpening(Base):
     frozen: Mapped[dict[str, Any]] = mapped_column(default=dict)
     score: Mapped[float | None] = mapped_column(Float, default=None)
     at: Mapped[datetime] = mapped_column(default=now)
+
+
+class AgentCall(Base):
+    """One call of a chat model, written before it is sent and again when its usage is told.
+
+    It belongs to no session by a foreign key: a run that is deleted has been paid for all the same.
+    """
+
+    __tablename__ = "agent_calls"
+    __table_args__ = (UniqueConstraint("key", name="uq_call_key"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    key: Mapped[str] = mapped_column(String(64))
+    session_id: Mapped[str] = mapped_column(String(32), index=True)
+    branch: Mapped[str] = mapped_column(String(40))
+    day: Mapped[str] = mapped_column(String(10), index=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    stage: Mapped[str] = mapped_column(String(40), default="")
+    model: Mapped[str] = mapped_column(String(128))
+    status: Mapped[str] = mapped_column(String(16))
+    tokens_in: Mapped[int] = mapped_column(Integer, default=0)
+    tokens_out: Mapped[int] = mapped_column(Integer, default=0)
+    cached: Mapped[int] = mapped_column(Integer, default=0)
+    written: Mapped[int] = mapped_column(Integer, default=0)
+    reasoning: Mapped[int] = mapped_column(Integer, default=0)
+    usd: Mapped[float | None] = mapped_column(Float, default=None)
+    seconds: Mapped[float] = mapped_column(Float, default=0.0)

@@ -133,7 +133,7 @@ def test_offline_stands_in_for_a_provider_that_does_not_answer(monkeypatch):
         models = opened(server, monkeypatch, "openai:gpt-5,offline")
         state, world = asyncio.run(stage(models))
     assert state["messages"][-1].response_metadata[calling.ASKED] == "offline"
-    assert [event.code for event in world.events if event.kind == "warned"] == ["model_try"]
+    assert [event.code for event in world.events if event.kind == "warned"] == ["model_try", "model_stands_in"]
 
 
 @pytest.mark.parametrize("name", ["openai:text-embedding-3-small", "openai:gpt-image-1"])

@@ -50,4 +50,8 @@ def test_a_link_that_is_handed_in_may_not_be_a_script():
 
 def test_time_tokens_cost_and_variable():
     text = report(Path("/x/y"), out="mine").text(None)
-    assert text.splitlines() == ["Files: my report.html in /x", "Bound to mine", "1 min 15 s · 1,234 tokens · $0.12"]
+    assert text.splitlines() == [
+        "Files: my report.html in /x",
+        "Bound to mine",
+        "1 min 15 s · 1.0K in / 234 out · $0.12",
+    ]
