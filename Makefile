@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # Two cores: numeric libraries of test processes must not fight over them.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup system demo lab test test-unit test-browser test-notebooks lint lock clean \
+.PHONY: setup system demo lab test test-unit test-browser test-notebooks record-notebook lint lock clean \
 	test-attacks test-kill bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick
 
 setup: $(DONE)
@@ -59,6 +59,10 @@ test-notebooks: setup system
 	$(PYTEST) -n 2 --dist loadfile -o filterwarnings= --nbval-lax --nbval-cell-timeout=300 notebooks
 	$(PYTEST) -o filterwarnings= --nbval --nbval-cell-timeout=300 \
 		--nbval-sanitize-with=notebooks/sanitize.cfg tests/notebooks
+
+# The run of notebook 06 is recorded again, against the server of tests/providers: after a prompt or a tool was changed.
+record-notebook: setup
+	$(BIN)/python notebooks/record_06.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -200,6 +200,11 @@ class AgentSettings(Configurable):
     base_url = Unicode(help="Server for the models of the provider named first, such as a local one.").tag(
         config=True
     )
+    cache = Bool(True, help="Whether identical calls of a provider are answered from a local cache.").tag(config=True)
+    record = Unicode(help="A file that the model's answers are written to, so that the run can be replayed.").tag(
+        config=True
+    )
+    replay = Unicode(help="A record that answers in place of the model.").tag(config=True)
     model_timeout = Float(120.0, help="Seconds that one model call may take.").tag(config=True)
     approve = Enum(("always", "risky", "never"), "risky", help="When a person is asked.").tag(config=True)
     answer_within = Float(0.0, min=0, help="Seconds that a question waits for an answer; 0: as long as needed.").tag(

@@ -27,6 +27,7 @@ from omc_agent.secrecy import refuse_secrets
 from omc_agent.session import Session
 from omc_agent.spending import check_limits, pay
 from omc_agent.store.leases import Leases
+from omc_agent.thinking import with_record
 
 
 class View(Protocol):
@@ -105,6 +106,7 @@ def start(
     settings.source()  # a --db name that is not known is the command line's fault, before there is a run
     settings.gates(interactive=interactive)  # and so is a policy file that cannot be read
     check_limits(settings, model)  # and a budget that would limit nothing
+    settings = with_record(settings, model)
     kept = stored_settings(settings)
     if follow:
         earlier = RunResult(shared.store, follow, settings)
@@ -157,9 +159,13 @@ def resume(
         del kept["base_url"]
     # The limit of the day is of the store, not of the run: what holds now goes before what held then.
     kept |= {"daily_budget": settings.daily_budget} if settings.daily_budget else {}
-    settings = settings_with(settings, **{**kept, **(given or {})})
-    check_limits(settings, model)
-    row = pay(shared.store, row, given or {}, settings.daily_budget)
+    new = dict(given or {})
+    if new.get("record") or new.get("replay"):  # what is said now takes the place of what was said then
+        kept |= {"record": "", "replay": ""}
+    settings = with_record(settings_with(settings, **{**kept, **new}), model, row)
+    if not settings.replay:  # which spends nothing
+        check_limits(settings, model)
+    row = pay(shared.store, row, new, settings.daily_budget)
     session = Session(shared, settings, row, interactive=interactive, model=model, **_shown(view))
     return Handle(session, the_engine().submit(session.run(resume=True, turn=turn)), settings, shared.store)
 

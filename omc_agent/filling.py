@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import PosixPath, WindowsPath
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from omc_agent.tools.portrait import is_plain, portrait, type_name
 from omc_agent.tools.secret_columns import is_secret
 
 TEXT, ITEMS, SOURCE = 500, 20, 2_000
+PATHS = (PosixPath, WindowsPath)  # a file of a flag, such as --policy {policy}
 _BRACE = re.compile(r"\{([A-Za-z_]\w*)\}|\{(In|Out|Err)\[(\d{1,6})\]\}", re.ASCII)
 # Braces that mean something else where they stand: templates, LaTeX, f-strings and what is doubled.
 _KEPT = re.compile(
@@ -98,12 +100,12 @@ def plain_text(value: Any) -> str:
 
     Examples
     --------
-    >>> plain_text(["BTC", "ETH"]), plain_text(0.5), plain_text(object())
-    ('BTC, ETH', '0.5', 'object')
+    >>> plain_text(["BTC", "ETH"]), plain_text(0.5), plain_text(object()), plain_text(PosixPath("a/policy.yml"))
+    ('BTC, ETH', '0.5', 'object', 'a/policy.yml')
     """
     if type(value) is int and value.bit_length() > 1_000:
         return "int"
-    if is_plain(value):
+    if is_plain(value) or type(value) in PATHS:
         text = str(value)
         return text if len(text) <= TEXT else f"{text[:TEXT]}..."
     if type(value) in (list, tuple, set, frozenset):

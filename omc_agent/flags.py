@@ -8,6 +8,7 @@ from typing import Any
 
 from omc_agent.config import AgentSettings, settings_with
 from omc_agent.errors import UsageError
+from omc_agent.llm.names import OFFLINE
 from omc_agent.overrides import parse_overrides
 from omc_agent.request import Decision
 
@@ -15,6 +16,11 @@ from omc_agent.request import Decision
 SETTING_FLAGS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("-m", "--model"), {"help": "who thinks: offline, or provider:model"}),
     (("--base-url",), {"metavar": "URL", "help": "server of the model, such as an OpenAI-compatible one"}),
+    (
+        ("--record",),
+        {"metavar": "FILE", "help": "write the model's answers to a file, for --replay"},
+    ),
+    (("--replay",), {"metavar": "FILE", "help": "answer from such a file: no provider, no key, no cost"}),
     (("--db",), {"metavar": "URL|NAME", "help": "database of the rows: an SQLAlchemy URL or a configured name"}),
     (("--table",), {"metavar": "NAME", "help": "table that holds the rows"}),
     (("--target",), {"metavar": "COLUMN", "help": "column to predict"}),
@@ -110,6 +116,8 @@ def given_settings(parsed: argparse.Namespace) -> dict[str, Any]:
     """The settings that `parsed` names."""
     names = [flags[-1].lstrip("-").replace("-", "_") for flags, _ in SETTING_FLAGS]
     given = {name: getattr(parsed, name, None) for name in names}
+    if given["replay"] and given["model"] is None:
+        given["model"] = OFFLINE  # whatever the configuration names: a replay takes the model from its record
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -30,8 +30,6 @@ from omc_agent.events import (
 from omc_agent.graph.edges import build_graph
 from omc_agent.graph.state import first_state, standing_state
 from omc_agent.ledger import Ledger
-from omc_agent.llm.chat import OpenModel, describe_chat_model, open_chat_models
-from omc_agent.llm.prices import name_of
 from omc_agent.llm.tracing import send_what_waits, traced
 from omc_agent.orchestrator import AgentOrchestrator
 from omc_agent.overrides import split_by_home
@@ -43,6 +41,7 @@ from omc_agent.store.database import StoreBusy
 from omc_agent.store.leases import Leases, lost, new_owner
 from omc_agent.store.records import Row
 from omc_agent.supplies import Supplies
+from omc_agent.thinking import open_thinking
 from omc_agent.waiting import WaitingRoom
 from omc_agent.watching import Watch
 
@@ -181,20 +180,16 @@ class Session:
         if not self.row["goal"].strip():
             raise GoalError("goal.empty", given="The goal is empty.", have="A goal is one sentence.",
                             try_="For example: Predict whether BTC rises over the next hour.")  # fmt: skip
-        given = self._given_model
-        models = [OpenModel(name_of(given, self.settings.model), given)] if given is not None else []
-        if not models:
-            models = await asyncio.to_thread(open_chat_models, self.settings.chat())
-        model, stand_ins = models[0].model, [each.model for each in models[1:]]
+        thinking = await open_thinking(self.settings, self.row, self.shared.home, self._emit, self._given_model)
         async with AsyncExitStack() as stack:
             path = self.shared.home / "checkpoints.db"
             saver = await stack.enter_async_context(
                 open_checkpoints(path, synchronous=self.settings.synchronous, before=self.ledger.flush)
             )
-            graph = build_graph(model, saver, stand_ins)
+            graph = build_graph(thinking.model, saver, thinking.stand_ins)
             if self.steering.turn is not None:
                 await self._branch_off(graph, self.steering.turn)
-            await self._tell_start(model)
+            await self._tell_start(thinking.note)
             # The first probe takes seconds, and no code runs before the plan: only a required tier is waited for.
             told = asyncio.create_task(self._tell_isolation())
             stack.push_async_callback(_ended, told)
@@ -206,7 +201,8 @@ class Session:
                                 allowed_imports=self.settings.allowed_imports, owner=self.owner)  # fmt: skip
             stack.push_async_callback(recorder.close)
             supplies = Supplies(store, self.settings, self.row, self.ledger, self._emit, cost=self.cost,
-                                frames=self.frames, interactive=self.interactive, models=models)  # fmt: skip
+                                frames=self.frames, interactive=self.interactive, models=thinking.models,
+                                answers=thinking.answers)  # fmt: skip
             self._supplies, self.room = supplies, supplies.room
             self._context = context = supplies.context(
                 recorder, self.steering, keep_settings=self._keep_settings, plan_only=plan_only
@@ -303,12 +299,12 @@ class Session:
 
     # -- beginning, parking, ending -----------------------------------------------------------
 
-    async def _tell_start(self, model: BaseChatModel) -> None:
+    async def _tell_start(self, note: str) -> None:
         started = RunStarted(
             run_id=self.id,
             goal=self.row["goal"],
             model=self.settings.model,
-            model_note=describe_chat_model(model, self.settings.model),
+            model_note=note,
             seed=self.settings.seed,
             branch="" if self.branch == self.id else self.branch,
         )

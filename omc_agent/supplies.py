@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omc_agent.agents.context import RunContext
+from omc_agent.agents.context import Answers, RunContext
 from omc_agent.config import AgentSettings
 from omc_agent.events import ArtifactSaved, Event
 from omc_agent.graph.gates import make_ask
@@ -51,6 +52,10 @@ class Supplies:
         Handed in by the person.
     interactive : bool
         Whether somebody is there to answer.
+    models : sequence of OpenModel
+        Those that are open, with their names.
+    answers : Answers, optional
+        The record of a run that is recorded or replayed.
 
     Attributes
     ----------
@@ -70,9 +75,10 @@ class Supplies:
         frames: Mapping[str, Any],
         interactive: bool,
         models: Sequence[OpenModel] = (),
+        answers: Answers | None = None,
     ) -> None:
         self.store, self.settings, self.row, self.ledger, self.emit = store, settings, row, ledger, emit
-        self.cost = cost
+        self.cost, self.answers = cost, answers
         # Where a person's rows come in, and before anything is made of them.
         known = settings.source()
         self.frames = {
@@ -99,15 +105,23 @@ class Supplies:
         vault = Vault(self.workspace / "sealed", trust, source, self.store)
         ask = make_ask(self.gates, self.room.settle, walled=self._walled, asked=self.room.asked)
         rows = self.store.requests(run_id, status="decided", branch=self.ledger.branch)
-        purse = Purse(settings.budget, settings.max_tokens, self.cost, grants(rows, today()),
-                      daily=settings.daily_budget)  # fmt: skip
+        daily = 0.0 if settings.replay else settings.daily_budget  # a replay spends nothing
+        purse = Purse(settings.budget, settings.max_tokens, self.cost, grants(rows, today()), daily=daily)
         spending = Spending(self.store, run_id, self.ledger.branch, self.ledger.owner, purse, emit=self.emit, ask=ask,
                             model=self._first)  # fmt: skip
 
         async def open_sealed(frozen: dict[str, Any]) -> tuple[Any, int]:
             await self.ledger.flush()
-            ledger = self.ledger
-            return await asyncio.to_thread(vault.open, run_id, ledger.branch, self._sealed(), frozen, ledger.owner)
+            branch, owner, answers = self.ledger.branch, self.ledger.owner, self.answers
+            again = answers.opening(frozen) if answers is not None else None
+            theirs = (again.run, again.branch) if again is not None else None
+            sealed = self._sealed()
+            rows, count = await asyncio.to_thread(vault.open, run_id, branch, sealed, frozen, owner, theirs)
+            count = again.count if again is not None else count
+            if answers is not None:
+                with contextlib.suppress(OSError):  # a record that cannot be written was told at the call before
+                    answers.opened(branch, frozen, count)
+            return rows, count
 
         return RunContext(
             run_id=run_id,
@@ -140,6 +154,7 @@ class Supplies:
             redact=settings.redact,
             named=dict(self.row["settings"].get("named") or {}),
             prompts=PromptLog(self.workspace, self.ledger.branch),
+            answers=self.answers,
             begin_call=spending.begin_call,
             drop_call=spending.drop_call,
         )

@@ -64,13 +64,19 @@ class Vault:
         return development, facts
 
     def open(
-        self, run_id: str, branch: str, facts: dict[str, Any], frozen: dict[str, Any], owner: str | None = None
+        self,
+        run_id: str,
+        branch: str,
+        facts: dict[str, Any],
+        frozen: dict[str, Any],
+        owner: str | None = None,
+        again: tuple[str, str] | None = None,
     ) -> tuple[pd.DataFrame, int]:
         """Write the opening, then hand out the rows; returns them and which opening of these rows this is.
 
         Rows of a database are known by table, coins and time; those of a frame that was handed in by what they hold,
         so another name, span or length of the frame does not make them new. An engine that lost the run (`owner`)
-        opens nothing.
+        opens nothing. A replay repeats the opening of another run and branch (`again`): it counts once, as theirs.
         """
         path = self.folder / f"{facts['sha']}.arrow"
         if not path.exists():
@@ -92,6 +98,7 @@ class Vault:
             run_id,
             branch,
             owner=owner,
+            again=again,
             source=facts["source"],
             coins=sorted(brief["coins"]),
             family=brief["target"],

@@ -13,8 +13,8 @@ from omc_agent.flags import Parser, decision_of
 HELP = """\
 %%agent [-m MODEL] [--base-url URL] [-d NAME ...] [--db URL|NAME] [--table NAME] [--target COLUMN]
         [--approve always|risky|never] [--policy FILE] [--answer-within SECONDS] [--on-timeout park|approve|reject]
-        [--budget USD] [--max-tokens N] [--daily-budget USD] [--trials N] [--seed N] [--memory BYTES] [--wall SECONDS]
-        [--out NAME] [--id NAME] [--plan] [--follow ID] [--bg]
+        [--budget USD] [--max-tokens N] [--daily-budget USD] [--record FILE] [--replay FILE] [--trials N] [--seed N]
+        [--memory BYTES] [--wall SECONDS] [--out NAME] [--id NAME] [--plan] [--follow ID] [--bg]
 GOAL (one sentence, on the lines below)
 
 %agent list                     runs, newest first

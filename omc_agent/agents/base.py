@@ -15,6 +15,7 @@ from omc_agent.agents.context import RunContext
 from omc_agent.agents.free_code import free_code_tool as free_code_tool  # where agents have it from
 from omc_agent.agents.middleware import Stage, StageState, Steps
 from omc_agent.agents.outgoing import Outgoing
+from omc_agent.agents.recorded import Recorded
 
 HOUSE_RULES = """\
 You are one stage of omc_agent, a data-science agent that works for a person in a Jupyter notebook.
@@ -79,7 +80,7 @@ class BaseAgent:
             model,
             list(self.tools()),
             system_prompt=f"{HOUSE_RULES}\n\n{self.prompt}",
-            middleware=[Stage(self), Steps(self), *around_calls(stand_ins), Outgoing()],
+            middleware=[Stage(self), Steps(self), Recorded(), *around_calls(stand_ins), Outgoing()],
             state_schema=StageState,
             context_schema=RunContext,
             name=self.stage,

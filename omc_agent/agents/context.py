@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import pandas as pd
+from langchain_core.messages import AIMessage
 from typing_extensions import TypedDict
 
 from omc_agent.config import Gates, Source, Trust, Work
@@ -159,6 +160,30 @@ class Bench(Protocol):
         ...
 
 
+class Answers(Protocol):
+    """A record that is written, or that answers in place of the model."""
+
+    def request(self, stage: str, messages: list[dict[str, Any]], tools: dict[str, str]) -> Any:
+        """What is asked, as the record knows it."""
+        ...
+
+    def find(self, request: Any) -> tuple[AIMessage, str] | None:
+        """The recorded answer and who gave it; None: ask. ModelError where nobody is there to be asked."""
+        ...
+
+    def keep(self, request: Any, message: AIMessage, model: str) -> None:
+        """Write what was answered; OSError when that cannot be done."""
+        ...
+
+    def opening(self, frozen: dict[str, Any]) -> Any:
+        """The opening of sealed rows that a replay repeats; None: it is a new one."""
+        ...
+
+    def opened(self, branch: str, frozen: dict[str, Any], count: int) -> None:
+        """Write that sealed rows were opened; OSError when that cannot be done."""
+        ...
+
+
 class Prompts(Protocol):
     """Keeps what is sent to the model, before it is sent."""
 
@@ -203,7 +228,8 @@ class RunContext:
     of a call that may be sent now (stage, model, tokens that it is thought to read, key), `spend` counts what it cost
     (stage, model, usage, id), `drop_call` says that it is not billed. `name_of` says how an open model is called,
     `rests` until when (monotonic clock) a model that failed is left alone. `redact` is what is taken out of a request
-    before it leaves, `prompts` keeps what left, `named` describes what the goal names in braces.
+    before it leaves, `prompts` keeps what left, `named` describes what the goal names in braces, `answers` is the
+    record of a run that is recorded or replayed.
     """
 
     run_id: str
@@ -239,3 +265,4 @@ class RunContext:
     rests: dict[str, float] = field(default_factory=dict)
     begin_call: Callable[[str, str, int, str], Awaitable[str]] = _no_call
     drop_call: Callable[[str], Awaitable[None]] = _nothing
+    answers: Answers | None = None

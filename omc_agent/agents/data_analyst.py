@@ -15,7 +15,7 @@ from omc_agent.agents.context import RunContext
 from omc_agent.agents.decided import FOLLOW, Arguments, decided, overrides_of
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.querying import query_tool
-from omc_agent.agents.toolbox import CellTool, Code
+from omc_agent.agents.toolbox import CellTool, Code, as_told
 from omc_agent.brief import Brief
 from omc_agent.overrides import INDICATORS
 from omc_agent.tools.features import feature_columns
@@ -61,7 +61,7 @@ what it gives is for looking, not for features. Everything here must be causal a
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Brief, frames, and what was sealed."""
-        known = {**await super().facts(state, context), "sealed": state.get("sealed", {})}
+        known = {**await super().facts(state, context), "sealed": as_told(state.get("sealed", {}))}
         return {**known, **await _portraits(state, context)}
 
     def missing(self, state: StageState) -> str | None:
@@ -166,7 +166,7 @@ kept.{FOLLOW}"""
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Brief, frames and what the leak test found."""
-        known = {"leaks": state.get("leaking") or [], "sealed": state.get("sealed", {})}
+        known = {"leaks": state.get("leaking") or [], "sealed": as_told(state.get("sealed", {}))}
         # The analysis, which has the portrait of bars, is left out for a table.
         table = state.get("sealed", {}).get("frame") == "rows"
         told = await _portraits(state, context) if table else {}

@@ -16,7 +16,7 @@ from omc_agent.agents.base import BaseAgent, free_code_tool
 from omc_agent.agents.context import RunContext
 from omc_agent.agents.decided import FOLLOW, decided, decided_params, overrides_of
 from omc_agent.agents.middleware import StageState
-from omc_agent.agents.toolbox import CellTool, Code, answer, cell_key
+from omc_agent.agents.toolbox import CellTool, Code, answer, as_told, cell_key
 from omc_agent.candidate import with_failed
 from omc_agent.errors import UsageError
 from omc_agent.events import Reason
@@ -74,7 +74,7 @@ claims on development rows; nobody has seen the holdout.{FOLLOW}"""
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Candidates, and how many rounds of tuning are left."""
-        slim = [{k: v for k, v in c.items() if k != "folds"} for c in state.get("candidates", {}).values()]
+        slim = [as_told({k: v for k, v in c.items() if k != "folds"}) for c in state.get("candidates", {}).values()]
         failed = {name: each["why"] for name, each in (state.get("failed") or {}).items() if each}
         known = {"candidates": slim, "failed": failed, "rounds_left": _rounds_left(state, context)}
         return {**await super().facts(state, context), **known}

@@ -12,7 +12,7 @@ from omc_agent.agents.base import BaseAgent, free_code_tool
 from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.agents.decided import FOLLOW, decided, decided_model, decided_params, decided_space, overrides_of
 from omc_agent.agents.middleware import StageState
-from omc_agent.agents.toolbox import CellTool
+from omc_agent.agents.toolbox import CellTool, as_told
 from omc_agent.brief import CLASSIFIERS, REGRESSORS
 from omc_agent.candidate import SIMPLE, Candidate
 from omc_agent.overrides import params_for
@@ -131,7 +131,7 @@ run.{FOLLOW}"""
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
         """Brief, frames and whether there is time."""
         kinds = list((state.get("market", {}).get("kinds") or {}).values())
-        known = {"sealed": state.get("sealed", {}), "text_columns": kinds.count("class")}
+        known = {"sealed": as_told(state.get("sealed", {})), "text_columns": kinds.count("class")}
         return {**await super().facts(state, context), **known}
 
     def missing(self, state: StageState) -> str | None:

@@ -19,10 +19,12 @@ from omc_agent import tools
 from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.events import CandidateScored, Warned
 from omc_agent.naming import model_name
+from omc_agent.tools.fingerprint import TIMINGS
 
 REPLY_CAP = 1_900  # every checkpoint saves all messages, so results in them stay small
 ERROR_CAP = 300
 WIDTH = 96
+UNTOLD = (*TIMINGS, "sha", "source")
 
 Update = dict[str, Any]
 
@@ -162,7 +164,7 @@ def answer(outcome: Outcome, runtime: ToolRuntime[RunContext, Any], update: Upda
         about["frames"] = {
             name: {"rows": ref["rows"], "columns": ref["columns"][:40]} for name, ref in outcome.frames.items()
         }
-        about["values"] = outcome.values
+        about["values"] = {name: as_told(value) for name, value in outcome.values.items()}
         about["output"] = outcome.text
     else:
         about["error"] = outcome.error
@@ -178,6 +180,20 @@ def answer(outcome: Outcome, runtime: ToolRuntime[RunContext, Any], update: Upda
     frames = {name: {**ref, **place} for name, ref in outcome.frames.items()}
     cells = {str(outcome.n): {"stage": stage, "visit": visit, "status": outcome.status}}
     return Command(update={"messages": [message], "frames": frames, "cells": cells, **(update or {})})
+
+
+def as_told(value: Any) -> Any:
+    """A value as a model is told it: without digests, and without how long fits took.
+
+    No model needs them, and a run on another day, or with its database elsewhere, would send other requests: neither
+    a cache nor a record would know them.
+
+    Examples
+    --------
+    >>> as_told({"score": 0.5, "fit_seconds": 0.193, "sha": "a5f9"})
+    {'score': 0.5}
+    """
+    return {k: v for k, v in value.items() if k not in UNTOLD} if isinstance(value, dict) else value
 
 
 def shorten(about: dict[str, Any]) -> str:

@@ -1,225 +1,141 @@
-"""Answers of a chat model that are kept: a cache of identical calls, and a record that can be replayed.
+"""A call of a chat model as plain JSON: what was asked, without what means nothing, and what was answered.
 
-Both know a request by its digest: the messages, the bound tools and the model's name. What differs from run to run
-without meaning (times that were measured, ids of calls) is left out of it.
+Cache and record know a request by this form. Left out of it is what a provider or a process makes up anew each time:
+ids of calls and messages, usage, addresses of objects in memory. Read back, an answer is text, calls and notes about
+them, never code: nothing but an `AIMessage` is made of it.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.load import dumpd, load
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
-from pydantic import ConfigDict
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from omc_agent.errors import ModelError
+Plain = dict[str, Any]
+KEPT = "kept"  # in an answer's metadata: it came from the cache or a record, and cost nothing
+NO_USAGE = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 
-# Seconds and bytes that were measured, and times of day: they differ in every run and change no meaning.
-_MEASURED = re.compile(r'(\\?"(?:\w*seconds|at|peak_bytes|started|duration)\\?":\s*)[-+.\de]+')
-
-
-class Answers(Protocol):
-    """Where answers are kept: the file of a record, or the cache."""
-
-    def find(self, digest: str) -> dict[str, Any] | None:
-        """The kept answer of that request."""
-        ...
-
-    def keep(self, digest: str, request: str, answer: dict[str, Any]) -> None:
-        """Keep an answer."""
-        ...
-
-    def miss(self, digest: str, request: str) -> None:
-        """No answer is kept: return to ask the model, or raise."""
-        ...
+# An object's address, and the file name that a kernel gives to a cell: other in each process.
+_MADE_UP = re.compile(r"\b0x[0-9a-f]{6,16}\b|\bipykernel_\d+[/\\]+\d+\.py\b")
+# Blocks of an answer that say again what its calls say, or that only its own provider can read.
+_SILENT = {"tool_use", "tool_call", "function_call", "thinking", "redacted_thinking", "reasoning"}
+# Why an answer ended, as the providers say it, when it came to its own end.
+_WHOLE = {"", "stop", "tool_calls", "function_call", "end_turn", "tool_use", "stop_sequence", "complete"}
+_REASONS = ("finish_reason", "stop_reason", "done_reason")
 
 
-class KeptChatModel(BaseChatModel):
-    """A chat model in front of another: what is kept is answered from there, the rest is asked and kept.
+def plain_messages(messages: Iterable[BaseMessage | Mapping[str, Any]]) -> list[Plain]:
+    """Messages as plain JSON: role, text, calls; a tool's answer names its call by its place in the conversation.
 
     Parameters
     ----------
-    inner : BaseChatModel or None
-        Who is asked; None for a replay, which asks nobody.
-    name : str
-        ``provider:model``, part of the digest.
-    answers : Answers
-        Where they are kept.
-    """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
-    inner: BaseChatModel | None
-    name: str
-    answers: Any
-
-    @property
-    def _llm_type(self) -> str:
-        return "omc-kept"
-
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
-        """Bind tools in the words of the provider that is behind."""
-        if self.inner is None:
-            from langchain_core.utils.function_calling import convert_to_openai_tool
-
-            return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
-        bound: Any = self.inner.bind_tools(tools, **kwargs)
-        return self.bind(**bound.kwargs)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        raise NotImplementedError("runs are asynchronous")
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        request = request_text(self.name, messages, kwargs.get("tools") or [])
-        digest = hashlib.sha256(request.encode()).hexdigest()
-        kept = self.answers.find(digest)
-        if kept is not None:
-            return ChatResult(generations=[ChatGeneration(message=_free(load(kept, allowed_objects="messages")))])
-        self.answers.miss(digest, request)
-        assert self.inner is not None
-        answer = await self._ask(messages, run_manager, kwargs)
-        self.answers.keep(digest, request, dumpd(answer))
-        return ChatResult(generations=[ChatGeneration(message=answer)])
-
-    async def _ask(
-        self, messages: list[BaseMessage], run_manager: AsyncCallbackManagerForLLMRun | None, kwargs: dict[str, Any]
-    ) -> AIMessage:
-        """Ask the model behind as a stream, so that its words are shown as they come."""
-        assert self.inner is not None
-        whole: AIMessageChunk | None = None
-        async for chunk in self.inner.astream(messages, config={"callbacks": []}, **kwargs):
-            piece = chunk if isinstance(chunk, AIMessageChunk) else AIMessageChunk(**chunk.model_dump())
-            whole = piece if whole is None else whole + piece
-            if run_manager is not None and (piece.text or piece.tool_call_chunks):
-                await run_manager.on_llm_new_token(piece.text, chunk=ChatGenerationChunk(message=piece))
-        if whole is None:
-            return AIMessage("")
-        kept = whole.model_dump(exclude={"type", "tool_call_chunks", "chunk_position"})
-        return AIMessage(**kept)
-
-
-def request_text(name: str, messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]]) -> str:
-    """A request as text, a line a message, without what was measured; its sha256 is the digest.
+    messages : iterable of BaseMessage or mapping
+        Mappings have the fields of a message: type, content, tool_calls, tool_call_id, status.
 
     Examples
     --------
-    >>> from langchain_core.messages import HumanMessage
-    >>> print(request_text("openai:gpt-5", [HumanMessage('{"fit_seconds": 0.31, "score": 0.5}')], []))
-    openai:gpt-5 tools=
-    human: {"fit_seconds": 0, "score": 0.5}
+    >>> from langchain_core.messages import HumanMessage, ToolMessage
+    >>> said = AIMessage("Look.", tool_calls=[{"name": "look", "args": {}, "id": "call_x81"}])
+    >>> for message in plain_messages([said, ToolMessage("<Axes at 0x7f01aa02>", tool_call_id="call_x81")]):
+    ...     print(message)
+    {'role': 'ai', 'text': 'Look.', 'calls': [{'name': 'look', 'args': {}}]}
+    {'role': 'tool', 'text': '<Axes at 0x>', 'of': 1}
     """
-    bound = sorted(str((tool.get("function") or tool).get("name")) for tool in tools)
-    lines = [f"{name} tools={','.join(bound)}"]
+    places: dict[str, int] = {}
+    made = []
     for message in messages:
-        calls = [
-            f" {call['name']}({json.dumps(call['args'], sort_keys=True)})"
-            for call in getattr(message, "tool_calls", [])
-        ]
-        text = _MEASURED.sub(r"\g<1>0", message.text)
-        lines.append(f"{message.type}: {text}{''.join(calls)}")
-    return "\n".join(lines)
+        get = message.get if isinstance(message, Mapping) else lambda name, m=message: getattr(m, name, None)
+        one: Plain = {"role": str(get("type")).removesuffix("MessageChunk").lower(),
+                      "text": _MADE_UP.sub("0x", _text(get("content")))}  # fmt: skip
+        calls = get("tool_calls") or []
+        for call in calls:
+            places[str(call.get("id"))] = len(places) + 1
+        if calls:
+            one["calls"] = [{"name": call["name"], "args": call["args"]} for call in calls]
+        if get("tool_call_id"):
+            one["of"] = places.get(str(get("tool_call_id")), 0)
+        if get("status") == "error":
+            one["failed"] = True
+        made.append(one)
+    return made
 
 
-def _free(message: Any) -> AIMessage:
-    """A kept answer costs nothing again: its usage is zero."""
-    told = AIMessage(**{**message.model_dump(exclude={"type"}), "usage_metadata": None})
-    told.response_metadata = {**told.response_metadata, "kept": True}
-    return told
+def _text(content: Any) -> str:
+    if isinstance(content, str) or content is None:
+        return content or ""
+    parts = [block if isinstance(block, dict) else {"type": "text", "text": str(block)} for block in content]
+    return "".join(
+        str(part["text"]) if part.get("type") == "text" else json.dumps(part, sort_keys=True, default=str)
+        for part in parts
+        if part.get("type") not in _SILENT
+    )
 
 
-class RecordFile:
-    """A record of a run's calls: JSON, a line a call, that can lie beside a notebook.
+def plain_tools(tools: Iterable[Any]) -> dict[str, str]:
+    """What a model reads of each tool, as eight hex digits by its name: its description and its parameters' own.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    replay : bool
-        Answer from it and ask nobody; otherwise it is written anew.
+    Types and defaults are left out: how a schema words them differs between versions of the package that makes it.
     """
+    found = {}
+    for tool in tools:
+        function = convert_to_openai_tool(tool)["function"]
+        given = function.get("parameters", {}).get("properties", {})
+        read = [
+            function.get("description", ""),
+            sorted((name, p.get("description", "")) for name, p in given.items()),
+        ]
+        found[str(function["name"])] = hashlib.sha256(json.dumps(read).encode()).hexdigest()[:8]
+    return found
 
-    def __init__(self, path: Path, *, replay: bool) -> None:
-        self.path, self.replay = path, replay
-        self._rows: dict[str, list[dict[str, Any]]] = {}
-        self._last: dict[str, dict[str, Any]] = {}
-        self._requests: list[str] = []
-        if replay:
-            self._read()
-        else:
-            path.write_text("", encoding="utf-8")
 
-    def _read(self) -> None:
-        if not self.path.is_file():
-            raise ModelError(
-                "model.replay",
-                given=f"--replay {self.path}: there is no such file.",
-                have="A record is what --record FILE wrote.",
-                try_="Run once with --record FILE and a model.",
-            )
-        for line in self.path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            self._rows.setdefault(row["digest"], []).append(row["answer"])
-            self._requests.append(row["request"])
+def is_whole(message: AIMessage) -> bool:
+    """Whether an answer is worth keeping: it says something, came to its own end, and is no refusal.
 
-    def find(self, digest: str) -> dict[str, Any] | None:
-        """The next answer of that request, in the order of the record; the last one again when it is used up."""
-        if not self.replay:
-            return None
-        waiting = self._rows.get(digest)
-        if waiting:
-            self._last[digest] = waiting.pop(0)
-        return self._last.get(digest)
+    Examples
+    --------
+    >>> is_whole(AIMessage("Done.", response_metadata={"finish_reason": "stop"}))
+    True
+    >>> is_whole(AIMessage("Done, and", response_metadata={"finish_reason": "length"})), is_whole(AIMessage(""))
+    (False, False)
+    """
+    ended = {str(message.response_metadata.get(name) or "").lower() for name in _REASONS}
+    says = bool(message.tool_calls or message.text.strip())
+    refused = bool(message.additional_kwargs.get("refusal"))
+    return says and not refused and not message.invalid_tool_calls and ended <= _WHOLE
 
-    def keep(self, digest: str, request: str, answer: dict[str, Any]) -> None:
-        """Write one call."""
-        row = {"digest": digest, "request": request, "answer": answer}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
-    def miss(self, digest: str, request: str) -> None:
-        """A replay fails at a request that is not in the record, and shows what is other about it."""
-        if not self.replay:
-            return
-        near = max(self._requests, key=lambda each: _likeness(each, request), default="")
-        raise ModelError(
-            "model.replay",
-            given=f"A request is not in {self.path.name}. {_difference(near, request)}",
-            have=f"The record holds {len(self._requests)} requests.",
-            try_="Record anew with --record FILE, or undo what changed the goal, the data or the prompts.",
+def packed(message: AIMessage) -> str | None:
+    """An answer as JSON with all that its provider wants to see again; None for one that JSON cannot hold."""
+    told = {k: v for k, v in message.response_metadata.items() if k not in ("token_usage", "usage")}
+    fields = {"content": message.content, "tool_calls": message.tool_calls,
+              "additional_kwargs": message.additional_kwargs, "response_metadata": told}  # fmt: skip
+    try:
+        return json.dumps(fields, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return None
+
+
+def unpacked(text: str) -> AIMessage | None:
+    """The answer that `packed` made, at no cost; None for a text that is none.
+
+    Examples
+    --------
+    >>> unpacked(packed(AIMessage("Done."))).text, unpacked('{"content": 3}'), unpacked("no JSON")
+    ('Done.', None, None)
+    """
+    try:
+        read = json.loads(text)
+        return AIMessage(
+            content=read["content"],
+            tool_calls=read["tool_calls"],
+            additional_kwargs=read["additional_kwargs"],
+            response_metadata={**read["response_metadata"], KEPT: True},
+            usage_metadata=NO_USAGE,
         )
-
-
-def _likeness(one: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, one[:4_000], other[:4_000], autojunk=False).quick_ratio()
-
-
-def _difference(near: str, request: str) -> str:
-    """The first line that differs, both ways, around the place."""
-    for old, new in zip(near.splitlines(), request.splitlines(), strict=False):
-        if old != new:
-            at = next((k for k, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-            start = max(at - 40, 0)
-            return f"Recorded: …{old[start : at + 60]}… Now: …{new[start : at + 60]}…"
-    return "It goes on longer than what was recorded."
+    except (ValueError, KeyError, TypeError, RecursionError):  # pydantic's complaint is a ValueError
+        return None

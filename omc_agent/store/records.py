@@ -212,16 +212,19 @@ class SessionManager(Questions, Branches, Calls):
         *,
         owner: str | None = None,
         same: Callable[[Row], bool] | None = None,
+        again: tuple[str, str] | None = None,
         **values: Any,
     ) -> int:
         """Write an opening before the rows are read; returns which opening of overlapping rows this is, from 1.
 
         Counted are openings of the same source and target family, over all runs of the store, that `same` says are of
         the same rows; without it those with a coin in common and overlapping time. The same branch again is the same
-        opening. With `owner` only while it drives the run.
+        opening, as is a repetition of that of another run and branch (`again`). With `owner` only while it drives the
+        run.
         """
         with self.engine.begin() as db:
             fence(db, run_id, owner)
+            run_id, branch = again or (run_id, branch)
             insert_or_ignore(db, AgentOpening, {"session_id": run_id, "branch": branch, **values})
             query = select(AgentOpening.__table__).where(
                 AgentOpening.source == values["source"], AgentOpening.family == values["family"]

@@ -14,12 +14,6 @@ from tests.providers.scripts import Fault, Reply, Script, Turn, as_offline
 from tests.providers.wires import JSON, WIRES, Wire
 
 
-_KEPT_CLIENTS = {
-    "langchain_openai.chat_models._client_utils": ("_cached_sync_httpx_client", "_cached_async_httpx_client"),
-    "langchain_anthropic._client_utils": ("_get_default_httpx_client", "_get_default_async_httpx_client"),
-}
-
-
 class ProviderServer:
     """A provider on loopback, as a context manager.
 
@@ -65,8 +59,7 @@ class ProviderServer:
         self._ending = threading.Event()
 
     def __enter__(self) -> ProviderServer:
-        _forget_clients()
-        self._http = _Provider(("127.0.0.1", 0), _Handler)
+        self._http = _on_a_new_port()
         self._http.owner = self
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
@@ -109,18 +102,23 @@ class ProviderServer:
             self.left_at.append(time.monotonic())
 
 
-def _forget_clients() -> None:
-    """The packages keep a client for each address: a port may come again, but its client's event loop is gone."""
-    for package, names in _KEPT_CLIENTS.items():
-        module = sys.modules.get(package)
-        for name in names if module is not None else ():
-            getattr(module, name).cache_clear()
-
-
 class _Provider(ThreadingHTTPServer):
     """The HTTP server, which knows whose it is."""
 
     owner: ProviderServer
+
+
+_ports: set[int] = set()
+
+
+def _on_a_new_port() -> _Provider:
+    """The client packages keep a client for each address, and its event loop is gone when a port comes again."""
+    while True:
+        made = _Provider(("127.0.0.1", 0), _Handler)
+        if made.server_address[1] not in _ports:
+            _ports.add(made.server_address[1])
+            return made
+        made.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

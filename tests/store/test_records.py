@@ -117,6 +117,16 @@ def test_openings_are_counted_by_rows_over_all_runs_and_outlive_them(store, tmp_
     assert opening("sixth", source="other") == 1
 
 
+def test_replays_of_a_run_are_the_opening_of_that_run(store, tmp_path):
+    rows = {"source": "s", "coins": ["BTC"], "family": "direction", "start": "2024-08-14", "end": "2024-08-31"}
+    first, replay, second = (new(store, tmp_path)["id"] for _ in range(3))
+    assert store.open_sealed(first, first, **rows, frozen={}) == 1
+    for _ in range(2):
+        assert store.open_sealed(replay, replay, again=(first, first), **rows, frozen={}) == 1
+    assert store.open_sealed(replay, replay, again=("another store's", "b"), **rows, frozen={}) == 2
+    assert store.open_sealed(second, second, **rows, frozen={}) == 3
+
+
 def test_artifacts_are_whole_or_not_there(store, tmp_path):
     run = new(store, tmp_path)["id"]
     saved = save_artifact(tmp_path, "report.md", b"text")
