@@ -166,6 +166,8 @@ class Exporter:
                 reasons.setdefault(event.stage, []).append(event.text)
         stage = ""
         for row in self.cells:
+            if row["where"] == "host" and set(row["frames"]) - {self.name}:
+                made.append(("code", self._query(row)))
             if row["where"] != "sandbox" or row["stage"] not in REPLAYED:
                 continue
             if row["stage"] != stage:
@@ -177,6 +179,15 @@ class Exporter:
             else:
                 made.append(("code", self._cell(row)))
         return made
+
+    def _query(self, row: Row) -> str:
+        """A query of the run, with the rows that it saw."""
+        table = str(self.recipe["source"].get("table") or self.brief.table)
+        rows = max(ref["rows"] for ref in row["frames"].values())
+        given = f"DB, {table!r}, {self.sealed.get('start') or None!r}, sealed={self.brief.task != 'analysis'}"
+        call = row["code"].replace("= query(", "= query_before(", 1).rstrip()[:-1]
+        lines = [f"# cell {row['n']}: a query of the host", "from omc_agent.tools.data import query_before"]
+        return "\n".join([*lines, f"{call}, {given}, max_rows={rows})"])
 
     def _cell(self, row: Row) -> str:
         lines = [f"# cell {row['n']}: {row['kind']}", row["code"]]

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from omc_agent.agents.context import Outcome
+from omc_agent.agents.context import BEGUN, CheckLeft, Outcome
 from omc_agent.config import PRELUDE, Confinement, Limits
 from omc_agent.errors import AgentError, SandboxError
 from omc_agent.events import CellFinished, CellStarted, Event
@@ -29,6 +29,7 @@ from omc_agent.sandbox.inside import plain
 from omc_agent.sandbox.replay import RecordedCell, replay
 from omc_agent.sandbox.spares import Spares
 from omc_agent.store.records import Row, SessionManager, recorded
+from omc_agent.turns import Ticket, Turns
 
 Emit = Callable[[Event, str], Any]
 TEXT_CAP = 2_000
@@ -80,7 +81,8 @@ class Recorder:
         self._spares, self._confinement, self._allowed = spares, confinement, tuple(allowed_imports)
         self._box: Sandbox | None = None
         self._laid: tuple[int, str, int] | None = None
-        self._turn = asyncio.Lock()
+        self._given: list[tuple[str, str]] = []  # frames of the host that the live namespace has not got yet
+        self._turns = Turns()
 
     async def close(self) -> None:
         """End the run's child."""
@@ -88,16 +90,28 @@ class Recorder:
             await self._box.close()
 
     async def run_cell(
-        self, code: str, *, key: str, kind: str, into: Sequence[str], entered: Mapping[str, Any]
+        self,
+        code: str,
+        *,
+        key: str,
+        kind: str,
+        into: Sequence[str],
+        entered: Mapping[str, Any],
+        check: CheckLeft | None = None,
     ) -> Outcome:
-        """Run `code` in the sandbox once; the same `key` again gives the record."""
-        async with self._turn:
-            row = await asyncio.to_thread(self.store.cell, self.run_id, self._key(key))
-            if row is not None:
-                return _outcome(row)
-            n = await self._next_number()
-            await self.emit(CellStarted(stage=entered["stage"], n=n, code=code), f"{key}:started")
-            await self.flush()  # an engine that lost its run finds out here, before the cell
+        """Run `code` in the sandbox once; the same `key` again gives the record.
+
+        Calls of the host that came before are waited for: the cell finds what they left. `check` looks at the frames
+        and values that the cell left; what it objects to makes the cell a failed one, and its namespace is laid anew.
+        """
+        async with self._turns.enter() as ticket:
+            async with self._turns.beginning:
+                _begun()
+                await ticket.mine()
+                row = await asyncio.to_thread(self.store.cell, self.run_id, self._key(key))
+                if row is not None:
+                    return _outcome(row)
+                n = await self._begin(ticket, code, key, entered)
             box = await self._lay(entered)
             result = await box.run(code)
             frames: dict[str, Any] = {}
@@ -105,9 +119,15 @@ class Recorder:
             state: dict[str, Any] = {}
             if result.ok:
                 result, frames, values = await self._bring(box, into, result, kind)
-                state = await box.state() if kind == "fit" else {}
+                if result.ok and check is not None:
+                    result, frames, values = await self._checked(check, result, frames, values)
+                state = await box.state() if kind == "fit" and result.ok else {}
             if self._laid is not None and box.generation != self._laid[0]:
                 self._laid = None  # the child was replaced: lay the namespace again before the next cell
+            if check is not None and not result.ok and kind in ("transform", "fit"):
+                self._laid = None  # half of a cell is in it, and no replay would have that
+            elif check is not None and kind == "look" and self._laid is not None:
+                await self._restore(box, entered)
             row = self._row(key, n, entered, "sandbox", kind, code, result, frames, values, state)
             await self._record(row)
             await self._tell(row, result)
@@ -122,14 +142,18 @@ class Recorder:
         into: Sequence[str],
         entered: Mapping[str, Any],
     ) -> Outcome:
-        """Run `call` on the host (it opens a database) and record it as the cell `code`."""
-        async with self._turn:
-            row = await asyncio.to_thread(self.store.cell, self.run_id, self._key(key))
-            if row is not None:
-                return _outcome(row)
-            n = await self._next_number()
-            await self.emit(CellStarted(stage=entered["stage"], n=n, code=code, where="host"), f"{key}:started")
-            await self.flush()
+        """Run `call` on the host (it opens a database) and record it as the cell `code`.
+
+        Several at once run side by side in threads; they are numbered and recorded in the order in which they came,
+        so that the record does not tell which was quicker.
+        """
+        async with self._turns.enter() as ticket:
+            async with self._turns.beginning:
+                _begun()
+                row = await asyncio.to_thread(self.store.cell, self.run_id, self._key(key))
+                if row is not None:
+                    return _outcome(row)
+                n = await self._begin(ticket, code, key, entered, where="host")
             start = time.monotonic()
             failure: AgentError | None = None
             made: dict[str, Any] = {}
@@ -140,11 +164,22 @@ class Recorder:
             result, frames, values = await asyncio.to_thread(self._keep, made, failure, into)
             result = CellResult(**{**result.__dict__, "seconds": time.monotonic() - start})
             row = self._row(key, n, entered, "host", "look", code, result, frames, values, {})
+            await ticket.mine()
             await self._record(row)
             await self._tell(row, result)
+            self._given += [(name, ref["sha"]) for name, ref in frames.items()]
             if failure is not None:
                 raise failure
             return _outcome(row)
+
+    async def _begin(
+        self, ticket: Ticket, code: str, key: str, entered: Mapping[str, Any], where: str = "sandbox"
+    ) -> int:
+        """Number the cell and tell that it begins."""
+        ticket.n = n = max(await self._next_number(), self._turns.newest() + 1)
+        await self.emit(CellStarted(stage=entered["stage"], n=n, code=code, where=where), f"{key}:started")
+        await self.flush()  # an engine that lost its run finds out here, before the cell
+        return n
 
     async def load_frame(self, sha: str) -> pd.DataFrame:
         """A frame of the run by its content."""
@@ -193,6 +228,7 @@ class Recorder:
         await box.revive()
         wanted = (box.generation, entered["stage"], entered["visit"])
         if self._laid == wanted:
+            await self._hand_in(box, self._given)
             return box
         rows = await asyncio.to_thread(self.store.cells, self.run_id, branch=self.branch)
         state: dict[str, Any] = {}
@@ -207,7 +243,11 @@ class Recorder:
         for name, value in entered["values"].items():
             await box.put_value(name, value)
         for row in recorded(rows):
-            if (row["stage"], row["visit"], row["where"]) == (entered["stage"], entered["visit"], "sandbox"):
+            if (row["stage"], row["visit"]) != (entered["stage"], entered["visit"]):
+                continue
+            if row["where"] == "host":
+                await self._hand_in(box, [(name, ref["sha"]) for name, ref in row["frames"].items()])
+            else:
                 again = await box.run(row["code"])
                 if not again.ok:
                     raise SandboxError(
@@ -216,8 +256,34 @@ class Recorder:
                         have="The stage's cells are replayed after its child was lost.",
                         try_="%agent show ID shows the cells; run the goal again.",
                     )
-        self._laid = (box.generation, entered["stage"], entered["visit"])
+        self._laid = wanted
+        self._given.clear()
         return box
+
+    async def _hand_in(self, box: Sandbox, given: list[tuple[str, str]]) -> None:
+        """Bind what the host read within this stage."""
+        for name, sha in given:
+            await box.put_file(name, self.frames / f"{sha}.arrow")
+        given.clear()
+
+    async def _restore(self, box: Sandbox, entered: Mapping[str, Any]) -> None:
+        """Frames as they are recorded: a cell that only looks may have changed one in place, and no replay would."""
+        rows = recorded(await asyncio.to_thread(self.store.cells, self.run_id, branch=self.branch))
+        shas = dict(entered["frames"])
+        for row in rows:
+            if (row["stage"], row["visit"]) == (entered["stage"], entered["visit"]):
+                shas |= {name: ref["sha"] for name, ref in row["frames"].items()}
+        for name, sha in shas.items():
+            await box.put_file(name, self.frames / f"{sha}.arrow")
+
+    async def _checked(
+        self, check: CheckLeft, result: CellResult, frames: dict[str, Any], values: dict[str, Any]
+    ) -> tuple[CellResult, dict[str, Any], dict[str, Any]]:
+        why = await check(frames, values)
+        if why is None:
+            return result, frames, values
+        told = {"type": "NotKept", "message": why, "line": None}
+        return CellResult(**{**result.__dict__, "status": "error", "error": told}), {}, {}
 
     async def _bring(
         self, box: Sandbox, into: Sequence[str], result: CellResult, kind: str
@@ -251,6 +317,8 @@ class Recorder:
                 outputs.append(_shown(thing))
             else:
                 values[name] = plain(thing)
+                if name.startswith("_"):  # for the model alone
+                    continue
                 texts.append(f"{name}: {json.dumps(values[name])[:TEXT_CAP]}")
         shown_text = "" if "sealed" in values else "\n".join(texts)
         return CellResult("ok", text=shown_text, outputs=outputs), frames, values
@@ -362,6 +430,13 @@ class ReplayBench:
         folder = self._recorder.workspace / "work"
         sha = await self._box.take_file(name, folder)
         return folder / f"{sha}{Path(name).suffix}"
+
+
+def _begun() -> None:
+    """The cell has its place: the next call of the same answer may follow."""
+    begun = BEGUN.get()
+    if begun is not None:
+        begun.set()
 
 
 def _shown(frame: pd.DataFrame) -> dict[str, str]:

@@ -21,7 +21,7 @@ FLOOR = {
     "panels": 2, "tools": 2, "llm": 2, "store": 2, "sandbox": 2,
     "agents": 3, "graph": 4,
     "session": 5, "engine": 5, "recorder": 5, "vault": 5, "ledger": 5, "report": 5, "result": 5, "market": 5,
-    "waiting": 5, "watching": 5, "branching": 5, "turning": 5, "follower": 5, "handle": 5, "purse": 5,
+    "waiting": 5, "watching": 5, "branching": 5, "turning": 5, "turns": 5, "follower": 5, "handle": 5, "purse": 5,
     "spending": 5, "billing": 5, "prompts": 5, "filling": 5, "deciding": 5,
     "steering": 5, "remaking": 5, "supplies": 5, "orchestrator": 5, "endings": 5, "sections": 5,
     "secrecy": 1, "policy": 1, "accepting": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,

@@ -6,19 +6,16 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from langchain.agents import create_agent
-from langchain.tools import ToolRuntime
 from langchain_core.language_models import BaseChatModel
-from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.tools import BaseTool
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import Command
-from pydantic import BaseModel, Field
 
 from omc_agent.agents.calling import around_calls
 from omc_agent.agents.context import RunContext
-from omc_agent.agents.middleware import FREE_CODE, Stage, StageState, Steps
+from omc_agent.agents.free_code import free_code_tool as free_code_tool  # where agents have it from
+from omc_agent.agents.middleware import Stage, StageState, Steps
 from omc_agent.agents.outgoing import Outgoing
 from omc_agent.agents.recorded import Recorded
-from omc_agent.agents.toolbox import answer, cell_key
 
 HOUSE_RULES = """\
 You are one stage of omc_agent, a data-science agent that works for a person in a Jupyter notebook.
@@ -88,36 +85,3 @@ class BaseAgent:
             context_schema=RunContext,
             name=self.stage,
         )
-
-
-class _FreeCode(BaseModel):
-    code: str = Field(description="plain Python; frames of the stage are variables")
-    kind: str = Field(
-        "look",
-        description="transform: causal, keeps every row, no statistic of the whole frame; fit: learns named state"
-        " with save_state; look: only shows something",
-    )
-    into: list[str] = Field(default_factory=list, description="names of frames or values that the code leaves")
-
-
-def free_code_tool() -> BaseTool:
-    """`run_python`: code that the model writes itself. A person is asked before it runs."""
-
-    async def run_python(
-        code: str, runtime: ToolRuntime[RunContext, Any], kind: str = "look", into: list[str] | None = None
-    ) -> Command[Any]:
-        kind = kind if kind in ("transform", "fit", "look") else "look"
-        outcome = await runtime.context.run_cell(
-            code, key=cell_key(runtime), kind=kind, into=into or [], entered=runtime.state["entered"]
-        )
-        # The leak test names the line that made a column, so the state keeps code that no library tool wrote.
-        entered = runtime.state["entered"]
-        written = {"stage": entered["stage"], "visit": entered["visit"], "status": outcome.status, "code": code}
-        return answer(outcome, runtime, {"cells": {str(outcome.n): written}})
-
-    return StructuredTool.from_function(
-        coroutine=run_python,
-        name=FREE_CODE,
-        description="Run Python that you write, where no other tool reaches. A person is asked first.",
-        args_schema=_FreeCode,
-    )

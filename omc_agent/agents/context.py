@@ -5,8 +5,10 @@ Nothing here opens a database, a sandbox or a model; the session does, and hands
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -99,11 +101,28 @@ class Outcome:
         return self.status == "ok"
 
 
+# Set by whoever runs the cell of a call, once it has its place in the record: the next call of the answer may follow.
+BEGUN: ContextVar[asyncio.Event | None] = ContextVar("begun", default=None)
+FAILED = "failed_"  # of `texts`, before the stage: the last error of a visit that came to nothing
+# Looks at the frames (name to reference) and values that a cell left; what is wrong with them, or None.
+CheckLeft = Callable[[Mapping[str, Any], Mapping[str, Any]], Awaitable[str | None]]
+
+
 class RunCell(Protocol):
-    """Run one cell in the sandbox, once: the same `key` again gives the record."""
+    """Run one cell in the sandbox, once: the same `key` again gives the record.
+
+    What `check` objects to makes it a failed cell, of which nothing is kept.
+    """
 
     def __call__(
-        self, code: str, *, key: str, kind: str, into: Sequence[str], entered: Mapping[str, Any]
+        self,
+        code: str,
+        *,
+        key: str,
+        kind: str,
+        into: Sequence[str],
+        entered: Mapping[str, Any],
+        check: CheckLeft | None = None,
     ) -> Awaitable[Outcome]:
         """See the class."""
         ...

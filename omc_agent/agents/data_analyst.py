@@ -14,6 +14,7 @@ from omc_agent.agents.base import BaseAgent, free_code_tool
 from omc_agent.agents.context import RunContext
 from omc_agent.agents.decided import FOLLOW, Arguments, decided, overrides_of
 from omc_agent.agents.middleware import StageState
+from omc_agent.agents.querying import query_tool
 from omc_agent.agents.toolbox import CellTool, Code, as_told
 from omc_agent.brief import Brief
 from omc_agent.overrides import INDICATORS
@@ -35,7 +36,8 @@ class DataAnalystAgent(BaseAgent):
 Stage: data_analysis. clean_data first, then calculate_technical_indicators (those of the brief, else all), both into
 `bars`; then perform_eda on `bars` and say what you see; for an exploration show_distributions and show_correlations
 too. Where unusual bars matter call fit_limits on `prices` before clean_data, which then flags them: prices are never
-changed for being unusual. Everything here must be causal and keep every row.{FOLLOW}"""
+changed for being unusual. `query` reads rows from before the seal with SQL, also of other tables that have times;
+what it gives is for looking, not for features. Everything here must be causal and keep every row.{FOLLOW}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Cleaning, indicators, EDA and, where they do not reach, free code."""
@@ -53,6 +55,7 @@ changed for being unusual. Everything here must be causal and keep every row.{FO
             CellTool("perform_eda", "look", ("summary",), hidden=("plots",), shown="{0}.T").build(),
             CellTool("show_distributions", "look", ("quantiles",), hidden=("plots",), shown="{0}.T").build(),
             CellTool("show_correlations", "look", ("correlations",), hidden=("plots",), shown="{0}.round(3)").build(),
+            query_tool(),
             free_code_tool(),
         ]
 

@@ -18,18 +18,17 @@ from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.agents.middleware import StageState
 from omc_agent.agents.poor_data import poor_data_question
 from omc_agent.agents.quality import check_rows, quality_warnings
+from omc_agent.agents.querying import query_tool
 from omc_agent.agents.rows_in_time import one_series, time_warnings
 from omc_agent.agents.table_quality import check_target, table_reading, target_notes
 from omc_agent.agents.toolbox import answer, cell_key, render_call
 from omc_agent.events import HoldoutSealed, Warned
 from omc_agent.tools import data
 from omc_agent.tools.column_kinds import column_notes
-from omc_agent.tools.hidden_columns import hide_columns
 from omc_agent.tools.plain_frame import LEFT_OUT, left_out_notes
 from omc_agent.tools.secret_columns import WITHHELD, withheld_notes, withhold
 from omc_agent.tools.time_column import order_in_time
 
-MAX_QUERY_ROWS = 1_000
 MAX_CLARIFICATIONS = 2  # visits: the first one is before the plan
 
 
@@ -40,10 +39,6 @@ class _Coins(BaseModel):
 class _Fetch(_Coins):
     start: str | None = Field(None, description="ISO 8601 UTC, inclusive")
     end: str | None = Field(None, description="ISO 8601 UTC, exclusive")
-
-
-class _Sql(BaseModel):
-    sql: str = Field(description="one SELECT over the brief's table; sealed rows are left out")
 
 
 class _Why(BaseModel):
@@ -60,8 +55,8 @@ class DataRetrievalAgent(BaseAgent):
     prompt = """\
 Stage: data_retrieval. Look at what there is (get_data_statistics), then fetch with fetch_price_data for prices, or
 with fetch_rows for any other table or for a frame that the person handed in. The last stretch of the rows is sealed
-on the host at that moment; you see and get only development rows. `query` reads development rows of the same
-table."""
+on the host at that moment; you see and get only development rows. After that `query` reads rows from before the seal
+with SQL, of this table or another one that has times."""
 
     def tools(self) -> Sequence[BaseTool]:
         """Host tools: they open the database, so they are not run in the sandbox."""
@@ -70,7 +65,7 @@ table."""
             _tool(_statistics, "get_data_statistics", "Rows, span, gaps and missing values of each coin.", _Coins),
             _tool(_fetch_prices, "fetch_price_data", "Fetch bars of the coins; seals the holdout.", _Fetch),
             _tool(_fetch_rows, "fetch_rows", "Fetch a table or frame that is not prices; seals the holdout.", _Why),
-            _tool(_query, "query", "Read development rows with SQL.", _Sql),
+            query_tool(),
         ]
 
     async def facts(self, state: StageState, context: RunContext) -> dict[str, Any]:
@@ -214,17 +209,3 @@ def _questions(outcome: Outcome, state: Mapping[str, Any]) -> dict[str, Any]:
     """What is to be asked of poor data, unless a clarification after retrieval was there already."""
     question, visits = outcome.values.get("question"), state.get("visits", {}).get("clarification", 0)
     return {"questions": [question]} if question and int(visits) < MAX_CLARIFICATIONS else {}
-
-
-async def _query(sql: str, runtime: ToolRuntime[RunContext, Any]) -> Command[Any]:
-    state, source = runtime.state, runtime.context.source
-
-    def call() -> dict[str, Any]:
-        clipped = hide_columns(sql, source.db, source.secret_columns, source.allowed)
-        if state["brief"]["task"] != "analysis":
-            clipped = data.clip_query(
-                clipped, source.db, source.table, before=(state.get("sealed") or {}).get("start")
-            )
-        return {"answer": data.query(clipped, source.db, MAX_QUERY_ROWS)}
-
-    return await _host(runtime, f"answer = query({sql!r})", call, [])

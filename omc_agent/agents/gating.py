@@ -15,12 +15,13 @@ from langgraph.types import Command
 
 from omc_agent.agents.answers import answered
 from omc_agent.agents.context import RunContext
+from omc_agent.agents.free_code import FREE_CODE as FREE_CODE
+from omc_agent.agents.free_code import refused_call
 from omc_agent.brief import Brief
 from omc_agent.errors import RunStopped
 from omc_agent.overrides import INDICATORS
 from omc_agent.request import Decision, Request, words_of
 
-FREE_CODE = "run_python"
 SUBMIT_PLAN = "submit_plan"
 STAGE_GATES = {"feature_engineering": "features", "model_training": "models", "hyperparameter_tuning": "models"}
 _QUESTIONS = {
@@ -56,7 +57,10 @@ def request_for(
     """
     allowed = state.get("allowed", {})
     if call["name"] == FREE_CODE:
-        return None if allowed.get("code") and held else _code(stage, call, state)
+        if allowed.get("code") and held:
+            return None
+        # What will not be run is not asked about: the tool answers it.
+        return None if refused_call(call["args"], state) else _code(stage, call, state)
     if context.gates.approve != "always":
         return None
     if call["name"] == SUBMIT_PLAN:

@@ -19,7 +19,8 @@ from langgraph.types import Command
 
 from omc_agent.agents import calling, gating
 from omc_agent.agents.arguments import misfit
-from omc_agent.agents.context import RunContext, Words
+from omc_agent.agents.context import BEGUN, RunContext, Words
+from omc_agent.agents.ordering import InOrder
 from omc_agent.agents.stage import Stage, StageState, taken_up
 from omc_agent.agents.usable import spoken
 from omc_agent.brief import Brief
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["FREE_CODE", "HOST_TOOLS", "Stage", "StageState", "Steps", "taken_up"]
 
 FREE_CODE = gating.FREE_CODE
+NOT_RUN = "not run: one cell at a time; call it again after the first"
 # Tools that end up as a cell in the sandbox; of several in one answer only the first runs.
 HOST_TOOLS = {
     "submit_brief",
@@ -54,6 +56,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
     def __init__(self, agent: BaseAgent) -> None:
         super().__init__()
         self.agent = agent
+        self._order = InOrder()
 
     async def awrap_model_call(
         self, request: ModelRequest[RunContext], handler: Callable[[ModelRequest[RunContext]], Awaitable[Any]]
@@ -91,11 +94,24 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         request: ToolCallRequest,
         handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
     ) -> ToolMessage | Command[Any]:
-        """Tell act and observe; answer what is not allowed to run now."""
+        """Tell act and observe; answer what is not allowed to run now. Calls of one answer begin in their order."""
+        begun = await self._order.wait(*_place(request))
+        token = BEGUN.set(begun)
+        try:
+            return await self._call(request, handler)
+        finally:
+            begun.set()
+            BEGUN.reset(token)
+
+    async def _call(
+        self,
+        request: ToolCallRequest,
+        handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
+    ) -> ToolMessage | Command[Any]:
         context = cast(RunContext, request.runtime.context)
         call, key = request.tool_call, _task(request.runtime)
         if self._is_second_cell(request):
-            return _reply(call, "not run: one cell at a time; call it again after the first", ok=False)
+            return _reply(call, NOT_RUN, ok=False)
         await context.emit(Act(stage=self.agent.stage, tool=call["name"], args=call["args"]), f"{key}:act")
         known = self.agent.tools() if request.tool is None else ()
         wrong = misfit(call, request.tool, known)
@@ -174,16 +190,26 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
 
 
 def _failures(messages: Sequence[Any], forgiven: frozenset[str]) -> int:
-    """Failed steps that count: of a tool that is forgiven only those that repeat an earlier one."""
+    """Failed steps since the same tool last worked; of a tool that is forgiven only those that repeat an earlier one.
+
+    A call that was not run, because another cell was, is no failure.
+    """
     calls = {call["id"]: call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls}
-    counted, seen = 0, set()
+    counted: dict[str, int] = {}
+    seen: set[str] = set()
     for message in messages:
-        if isinstance(message, ToolMessage) and message.status == "error":
-            call = calls.get(message.tool_call_id)
-            what = json.dumps([call["name"], call["args"]], sort_keys=True, default=str) if call else ""
-            counted += not (call and call["name"] in forgiven and what not in seen)
-            seen.add(what)
-    return counted
+        if not isinstance(message, ToolMessage) or message.text == NOT_RUN:
+            continue
+        call = calls.get(message.tool_call_id)
+        name = call["name"] if call else ""
+        if message.status != "error":
+            counted.pop(name, None)
+            continue
+        what = json.dumps([name, call["args"]], sort_keys=True, default=str) if call else ""
+        forgive = call is not None and name in forgiven and what not in seen
+        counted[name] = counted.get(name, 0) + (not forgive)
+        seen.add(what)
+    return sum(counted.values())
 
 
 def _with_said(request: ModelRequest[RunContext], words: Words, stage: str) -> ModelRequest[RunContext]:
@@ -204,6 +230,14 @@ def _granting(result: ToolMessage | Command[Any], grant: dict[str, Any]) -> Tool
         return result
     update = {"messages": [result]} if isinstance(result, ToolMessage) else result.update
     return Command(update={**cast(dict[str, Any], update or {}), **grant})
+
+
+def _place(request: ToolCallRequest) -> tuple[str, int]:
+    """The answer that a call stands in, and where."""
+    last = next((m for m in reversed(request.state["messages"]) if isinstance(m, AIMessage)), None)
+    ids = [call["id"] for call in last.tool_calls] if last is not None else []
+    here = request.tool_call["id"]
+    return str((last and last.id) or here), ids.index(here) if here in ids else 0
 
 
 def _task(runtime: Any) -> str:

@@ -16,7 +16,7 @@ from langgraph.runtime import Runtime
 
 from omc_agent import fence
 from omc_agent.agents.answers import answered
-from omc_agent.agents.context import RunContext, Shared
+from omc_agent.agents.context import FAILED, RunContext, Shared
 from omc_agent.events import StageFinished, StageStarted
 from omc_agent.overrides import split_by_home
 
@@ -49,6 +49,8 @@ class Stage(AgentMiddleware[StageState, RunContext, Any]):
         state = cast(StageState, {**state, **taken})
         facts = await self.agent.facts(state, context)
         facts = {"stage": stage, "visit": visit, **facts, "overrides": state.get("overrides", {})}
+        if failed := state.get("texts", {}).get(f"{FAILED}{stage}"):
+            facts["failed_before"] = failed
         entered = {
             "stage": stage,
             "visit": visit,

@@ -8,7 +8,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from omc_agent.agents.answers import answered
-from omc_agent.agents.context import RunContext
+from omc_agent.agents.context import FAILED, RunContext
 from omc_agent.brief import Brief
 from omc_agent.errors import RunError, UsageError
 from omc_agent.events import BriefRead, Said, StageFinished, Warned
@@ -77,7 +77,8 @@ async def circuit_breaker(state: AgentState, runtime: Runtime[RunContext]) -> di
         return {"error": _why_failed(stage, trouble), "trouble": None, "goto": None}
     if answer != AGAIN:
         await context.emit(Said(stage=stage, text=answer), f"breaker:{stage}:{visit}:said")
-    return {"trouble": None, "goto": stage}
+    # The stage begins with new messages: what went wrong would be unknown to it.
+    return {"trouble": None, "goto": stage, "texts": {f"{FAILED}{stage}": trouble.get("error") or {}}}
 
 
 async def _what_now(stage: str, trouble: Mapping[str, Any], context: RunContext, key: str) -> str:

@@ -10,16 +10,19 @@ from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlglot import exp
 
 from omc_agent.brief import PRICE_TABLE
 from omc_agent.errors import DataError
 from omc_agent.tools.bar_reader import as_prices, dedupe, read_rows, spans_of, spellings
+from omc_agent.tools.capped_reading import SECONDS, read_capped
+from omc_agent.tools.clipping import Withheld, find_clips, nothing_withheld, put_in
 from omc_agent.tools.coins import UnknownCoinWarning, choose_coins
 from omc_agent.tools.connection import database_url, open_database
 from omc_agent.tools.plain_frame import plain_frame
 from omc_agent.tools.prices_table import PricesTable, find_prices_table, find_table
-from omc_agent.tools.sql_guard import clip_query, dialect_of, read_only
+from omc_agent.tools.sql_guard import clip_query, dialect_of, read_only, shown_query
+from omc_agent.tools.sql_words import only_plain
 from omc_agent.tools.time_column import no_times
 from omc_agent.tools.time_span import as_span, stamp, told
 
@@ -32,6 +35,7 @@ __all__ = [
     "get_available_coins",
     "get_data_statistics",
     "query",
+    "query_before",
 ]
 
 
@@ -203,10 +207,10 @@ def fetch_table(
             try_="Try some of these.",
         )
     statement = sa.select(*[found.source.c[name] for name in columns or found.columns])
-    return plain_frame(_collect(engine, statement, max_rows))
+    return plain_frame(read_capped(engine, statement, max_rows=max_rows))
 
 
-def query(sql: str, db: str | None = None, max_rows: int = 100_000) -> pd.DataFrame:
+def query(sql: str, db: str | None = None, max_rows: int = 100_000, seconds: float | None = SECONDS) -> pd.DataFrame:
     """The answer to one SELECT; nothing that writes is let through.
 
     The statement is parsed first, then run in a read-only session that is rolled back.
@@ -219,6 +223,8 @@ def query(sql: str, db: str | None = None, max_rows: int = 100_000) -> pd.DataFr
         SQLAlchemy URL; by default the environment's ``OMC_AGENT_DB``.
     max_rows : int
         Rows to return at most; ``attrs["truncated"]`` says whether there were more.
+    seconds : float, optional
+        Time limit (SQLite, PostgreSQL, MySQL, MariaDB); None: none.
 
     Returns
     -------
@@ -228,7 +234,7 @@ def query(sql: str, db: str | None = None, max_rows: int = 100_000) -> pd.DataFr
     ------
     DataError
         ``data.not_read_only`` for anything but one reading statement, ``data.bad_query`` when the database
-        refuses it.
+        refuses it or takes too long.
 
     Examples
     --------
@@ -238,31 +244,80 @@ def query(sql: str, db: str | None = None, max_rows: int = 100_000) -> pd.DataFr
     """
     engine = open_database(database_url(db))
     read_only(sql, dialect_of(engine))
-    return _collect(engine, sa.text(sql.replace(":", r"\:")), max_rows)
+    return read_capped(engine, _as_text(sql), max_rows=max_rows, seconds=seconds)
 
 
-def _collect(engine: sa.Engine, statement: sa.Executable, max_rows: int | None) -> pd.DataFrame:
-    records: list[Any] = []
-    try:
-        with engine.connect() as connection:
-            if engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA query_only = ON")
-            result = connection.execution_options(stream_results=True).execute(statement)
-            names = list(result.keys())
-            records = [tuple(row) for row in (result.fetchmany(max_rows + 1) if max_rows else result.fetchall())]
-            connection.rollback()
-    except SQLAlchemyError as problem:
-        reason = str(getattr(problem, "orig", None) or problem).splitlines()[0]
-        raise DataError(
-            "data.bad_query",
-            given="The query was refused.",
-            have=f"The database answered: {reason}.",
-            try_="Try names of tables and columns that are there.",
-        ) from problem
-    truncated = max_rows is not None and len(records) > max_rows
-    frame = pd.DataFrame.from_records(records[:max_rows], columns=names, coerce_float=True)
-    frame.attrs["truncated"] = truncated
-    return frame
+def query_before(
+    sql: str,
+    db: str | None,
+    table: str,
+    before: str | pd.Timestamp | None,
+    *,
+    time: str | None = None,
+    sealed: bool = True,
+    max_rows: int = 1_000,
+    seconds: float = SECONDS,
+    withheld: Withheld = nothing_withheld,
+) -> pd.DataFrame:
+    """The answer to one SELECT that sees no sealed row.
+
+    Every table is replaced by its rows from before a time (`clipping.find_clips`), and the query is made of ordinary
+    parts only (`sql_words.only_plain`). In SQLite the database itself then refuses what is read past that.
+
+    Parameters
+    ----------
+    sql : str
+        One SELECT (or WITH ... SELECT, UNION) in the database's dialect.
+    db : str, optional
+        SQLAlchemy URL; by default the environment's ``OMC_AGENT_DB``.
+    table : str
+        The table of the run.
+    before : str or Timestamp or None
+        Where its rows are sealed; ISO 8601, naive is UTC. None: not known, and the query is refused.
+    time : str, optional
+        The table's column of times, where its name does not say so.
+    sealed : bool
+        False where a run seals nothing (task analysis): tables are read whole.
+    max_rows, seconds
+        As in `query`.
+    withheld : callable
+        ``withheld(name)`` says whether a column of that name stays out.
+
+    Returns
+    -------
+    DataFrame (rows, columns), index 0..rows-1
+        ``attrs["truncated"]`` says whether there were more.
+
+    Raises
+    ------
+    DataError
+        As `sql_guard.clip_query`, and ``data.bad_query`` when the database refuses it or takes too long.
+
+    Examples
+    --------
+    >>> query_before("SELECT 1", "sqlite:////no/such.db", "bars", None)  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    DataError: The database was sqlite:////no/such.db.
+    """
+    engine = open_database(database_url(db))
+    dialect = dialect_of(engine)
+    parsed = read_only(sql, dialect)
+    only_plain(parsed, shown_query(sql))
+    clips = find_clips(engine, parsed, table, before, time, sealed=sealed, withheld=withheld)
+    views: dict[str, tuple[str, str]] = {}
+    stands: list[tuple[str, exp.Expression]] = [(name, clip.rows) for name, clip in clips.items()]
+    if dialect == "sqlite" and sealed:
+        views = {
+            f"omc_rows_{number}": (clip.rows.sql(dialect), clip.name if clip.view else "")
+            for number, clip in enumerate(clips.values())
+        }
+        stands = [(name, exp.table_(view, db="temp", quoted=True)) for name, view in zip(clips, views, strict=True)]
+    text = put_in(parsed, clips, stands).sql(dialect=dialect, comments=False)
+    return read_capped(engine, _as_text(text), max_rows=max_rows, seconds=seconds, views=views)
+
+
+def _as_text(sql: str) -> sa.TextClause:
+    return sa.text(sql.replace(":", r"\:"))
 
 
 def _statistics(rows: pd.DataFrame) -> dict[str, Any]:

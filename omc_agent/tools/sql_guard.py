@@ -8,9 +8,9 @@ import sqlglot
 from sqlglot import exp
 
 from omc_agent.errors import DataError
+from omc_agent.tools.clipping import find_clips, put_in
 from omc_agent.tools.connection import database_url, open_database
-from omc_agent.tools.prices_table import find_prices_table, time_style
-from omc_agent.tools.time_span import as_utc
+from omc_agent.tools.sql_words import only_plain
 
 _DIALECTS = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql"}
 _WRITES = (
@@ -22,6 +22,7 @@ _ACTING = (
     "load_extension", "writefile", "readfile", "load_file", "setval", "nextval", "set_config", "dblink",
     "dblink_exec", "lo_import", "lo_export", "pg_read_file", "pg_read_binary_file", "pg_ls_dir",
     "pg_terminate_backend", "pg_cancel_backend", "read_csv", "read_text", "read_parquet", "fts3_tokenizer",
+    "pg_sleep", "pg_reload_conf", "query_to_xml", "lo_put", "edit",
 )  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def read_only(sql: str, dialect: str | None = None) -> exp.Query:
     >>> read_only("select 1 as one").sql()
     'SELECT 1 AS one'
     """
-    shown = f"The query was {sql.strip()[:200] or 'empty'}."
+    shown = shown_query(sql)
     try:
         statements = [one for one in sqlglot.parse(sql, dialect=dialect) if one is not None]
     except sqlglot.errors.SqlglotError as problem:
@@ -60,12 +61,14 @@ def read_only(sql: str, dialect: str | None = None) -> exp.Query:
 
 
 def clip_query(sql: str, db: str | None, table: str, before: str | pd.Timestamp | None) -> str:
-    """The same SELECT, reading nothing but rows of `table` from before a time.
+    """The same SELECT, reading nothing but rows from before a time.
 
     Parameters
     ----------
     sql : str
-        One SELECT over that table; others are refused, as they may hold the same rows.
+        One SELECT of ordinary parts (`sql_words.FUNCTIONS`). Another table than `table` needs a time of its own and
+        is clipped one of its own steps earlier; views and tables without a time are refused, as they may hold the
+        same rows.
     db : str, optional
         SQLAlchemy URL; by default the environment's ``OMC_AGENT_DB``.
     table : str
@@ -82,7 +85,7 @@ def clip_query(sql: str, db: str | None, table: str, before: str | pd.Timestamp 
     Raises
     ------
     DataError
-        ``data.not_read_only``; ``data.bad_query`` for another table, or when the rows cannot be clipped.
+        ``data.not_read_only``; ``data.no_table``; ``data.bad_query`` when the rows cannot be clipped.
 
     Examples
     --------
@@ -93,41 +96,23 @@ def clip_query(sql: str, db: str | None, table: str, before: str | pd.Timestamp 
     engine = open_database(database_url(db))
     dialect = dialect_of(engine)
     parsed = read_only(sql, dialect)
-    found = find_prices_table(engine, table)
-    with engine.connect() as connection:
-        style = time_style(connection, found)
-    bound = None if before is None else style.bound(as_utc(before))
-    if bound is None:
-        raise DataError(
-            "data.bad_query",
-            given="The query came before the rows were fetched and sealed." if before is None else f"SQL: {sql}",
-            have=f"Rows of {table} can only be read up to the start of the sealed stretch.",
-            try_="Try fetch_price_data first.",
-        )
-    value = exp.Literal.number(bound) if style.kind == "epoch" else exp.Literal.string(str(bound))
-    time = exp.column(found.roles["timestamp"], quoted=True)
-    source = exp.table_(found.source.name, db=found.source.schema, quoted=True)
-    inner = exp.select("*").from_(source).where(exp.LT(this=time, expression=value))
-    return _hide_behind(parsed, table, inner).sql(dialect=dialect)
+    only_plain(parsed, shown_query(sql))
+    clips = find_clips(engine, parsed, table, before)
+    stands = [(name, clip.rows) for name, clip in clips.items()]
+    return put_in(parsed, clips, stands).sql(dialect=dialect, comments=False)
+
+
+def shown_query(sql: str) -> str:
+    """The query as an error shows it.
+
+    Examples
+    --------
+    >>> shown_query("SELECT 1 ")
+    'The query was SELECT 1.'
+    """
+    return f"The query was {sql.strip()[:200] or 'empty'}."
 
 
 def dialect_of(engine: sa.Engine) -> str:
     """What sqlglot calls the database's dialect."""
     return _DIALECTS.get(engine.dialect.name, engine.dialect.name)
-
-
-def _hide_behind(parsed: exp.Query, table: str, inner: exp.Select) -> exp.Query:
-    """Every mention of `table` replaced by `inner`; any other table is refused."""
-    named = {cte.alias_or_name.lower() for cte in parsed.find_all(exp.CTE)}
-    plain = table.rpartition(".")[2].lower()
-    for node in list(parsed.find_all(exp.Table)):
-        if node.name.lower() == plain and plain not in named:
-            node.replace(inner.copy().subquery(alias=node.alias or node.name))
-        elif node.name.lower() not in named or node.db or plain in named:
-            raise DataError(
-                "data.bad_query",
-                given=f"The query reads {node.sql()}.",
-                have=f"This run reads {table}, up to where its rows are sealed.",
-                try_=f"Try a SELECT over {table} alone.",
-            )
-    return parsed

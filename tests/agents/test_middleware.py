@@ -323,10 +323,11 @@ async def test_library_tools_never_ask():
     assert len(world.cells) == 1
 
 
-async def test_free_code_of_an_unknown_kind_is_only_a_look():
-    world = World("never")
-    await stage_of(world, ("", [call("run_python", code="x = 1", kind="model", into=["x"])]))
-    assert (world.cells[0].kind, world.cells[0].into) == ("look", ["x"])
+async def test_free_code_of_an_unknown_kind_is_not_run_and_nobody_is_asked():
+    world = World("risky")
+    state, *_ = await stage_of(world, ("", [call("run_python", code="x = 1", kind="model", into=["x"])]))
+    assert (world.cells, world.settled) == ([], [])
+    assert "transform: causal" in next(m.text for m in state["messages"] if m.type == "tool")
 
 
 # -- what people send ----------------------------------------------------------------------------

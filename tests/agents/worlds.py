@@ -59,7 +59,7 @@ class World:
     async def spend(self, stage, name, usage, key):
         self.spent.append((stage, usage))
 
-    async def run_cell(self, code, *, key, kind, into, entered):
+    async def run_cell(self, code, *, key, kind, into, entered, check=None):
         self.cells.append(SimpleNamespace(code=code, key=key, kind=kind, into=list(into), entered=entered))
         if self.outcome is not None:
             return self.outcome(code, into) if callable(self.outcome) else self.outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import select
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,11 @@ from typing import Any
 
 from tests.providers.scripts import Fault, Reply, Script, Turn, as_offline
 from tests.providers.wires import JSON, WIRES, Wire
+
+_KEPT_CLIENTS = {
+    "langchain_openai.chat_models._client_utils": ("_cached_sync_httpx_client", "_cached_async_httpx_client"),
+    "langchain_anthropic._client_utils": ("_get_default_httpx_client", "_get_default_async_httpx_client"),
+}
 
 
 class ProviderServer:
@@ -59,6 +65,7 @@ class ProviderServer:
         self._ending = threading.Event()
 
     def __enter__(self) -> ProviderServer:
+        _forget_clients()
         self._http = _Provider(("127.0.0.1", 0), _Handler)
         self._http.owner = self
         self._http.daemon_threads = True
@@ -100,6 +107,14 @@ class ProviderServer:
         with self._lock:
             self.left.append(number)
             self.left_at.append(time.monotonic())
+
+
+def _forget_clients() -> None:
+    """The packages keep a client for each address: a port may come again, but its client's event loop is gone."""
+    for package, names in _KEPT_CLIENTS.items():
+        module = sys.modules.get(package)
+        for name in names if module is not None else ():
+            getattr(module, name).cache_clear()
 
 
 class _Provider(ThreadingHTTPServer):
