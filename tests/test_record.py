@@ -30,6 +30,7 @@ VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPI
 @pytest.fixture
 def provider(monkeypatch):
     with ProviderServer() as server:
+        server.closes = True
         for variable, value in server.environment().items():
             monkeypatch.setenv(variable, value)
         yield server
@@ -128,6 +129,7 @@ def test_what_counts_is_the_answer_in_the_end_and_the_replay_waits_for_none_of_t
         return odd.get(turn.number) or as_offline(turn)
 
     with ProviderServer(faulty) as server:
+        server.closes = True
         for variable, value in server.environment().items():
             monkeypatch.setenv(variable, value)
         plan(db=market, model=f"{MODEL},anthropic:claude-test", record="run.jsonl", cache=False)

@@ -137,5 +137,5 @@ def unpacked(text: str) -> AIMessage | None:
             response_metadata={**read["response_metadata"], KEPT: True},
             usage_metadata=NO_USAGE,
         )
-    except (ValueError, KeyError, TypeError, RecursionError):  # pydantic's complaint is a ValueError
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):  # the message checks its fields itself
         return None
