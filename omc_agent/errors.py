@@ -39,6 +39,7 @@ CODES: dict[str, str] = {
     "model.no_package": "The provider's package is not installed.",
     "model.no_key": "The provider's key is not there.",
     "model.failed": "The provider did not answer.",
+    "model.small_context": "What a stage has to send is larger than the model's context.",
     "model.refused": "The model refused to answer.",
     "model.replay": "The record does not hold what is asked.",
     "sandbox.no_start": "The child kernel did not start.",

@@ -132,6 +132,7 @@ class Supplies:
             spend=spending.spend,
             name_of=lambda model: self._names.get(id(model), settings.model),
             write_report=self._write_report,
+            read_cell=recorder.read_cell,
         )
 
     async def _walled(self) -> bool:

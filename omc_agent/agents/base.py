@@ -13,9 +13,11 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 from pydantic import BaseModel, Field
 
+from omc_agent.agents.bounded import Bounded
 from omc_agent.agents.calling import around_calls
 from omc_agent.agents.context import RunContext
 from omc_agent.agents.middleware import FREE_CODE, Stage, StageState, Steps
+from omc_agent.agents.read_cell import read_cell_tool
 from omc_agent.agents.toolbox import answer, cell_key
 
 HOUSE_RULES = """\
@@ -45,6 +47,8 @@ class BaseAgent:
         What the stage's agent must know, after the rules of the house.
     forgives : frozenset of str
         Tools whose failure is a finding: it does not count against the stage, unless it is repeated as it was.
+    has_cells : bool
+        Whether the stage works with cells: then `read_cell` is bound besides its own tools.
     """
 
     stage: ClassVar[str]
@@ -52,6 +56,7 @@ class BaseAgent:
     task: ClassVar[str]
     prompt: ClassVar[str]
     forgives: ClassVar[frozenset[str]] = frozenset()
+    has_cells: ClassVar[bool] = True
 
     def tools(self) -> Sequence[BaseTool]:
         """The tools that are bound; they also tell the offline model which stage this is."""
@@ -71,15 +76,27 @@ class BaseAgent:
         """What the stage owes and did not leave, in words; None when all is there."""
         return None
 
+    async def complete(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """What the host adds to a stage that left what it owes, whatever the model did; a state update."""
+        return {}
+
+    def instructions(self) -> str:
+        """The system prompt: the rules of the house, then its own."""
+        return f"{HOUSE_RULES}\n\n{self.prompt}"
+
+    def bound(self) -> list[BaseTool]:
+        """Its own tools, and those of the house."""
+        return [*self.tools(), *([read_cell_tool()] if self.has_cells else [])]
+
     def build(
         self, model: BaseChatModel, stand_ins: Sequence[BaseChatModel] = ()
     ) -> CompiledStateGraph[Any, Any, Any, Any]:
         """The agent as a graph, ready to be a node; `stand_ins` answer when the model does not."""
         return create_agent(
             model,
-            list(self.tools()),
-            system_prompt=f"{HOUSE_RULES}\n\n{self.prompt}",
-            middleware=[Stage(self), Steps(self), *around_calls(stand_ins)],
+            self.bound(),
+            system_prompt=self.instructions(),
+            middleware=[Stage(self), Steps(self), *around_calls(stand_ins), Bounded()],
             state_schema=StageState,
             context_schema=RunContext,
             name=self.stage,

@@ -110,6 +110,18 @@ class HostCell(Protocol):
         ...
 
 
+class ReadCell(Protocol):
+    """The record of cell `n` of the branch, with its code; None when there is none that a model may see."""
+
+    def __call__(self, n: int) -> Awaitable[tuple[str, Outcome] | None]:
+        """See the class."""
+        ...
+
+
+async def _no_record(n: int) -> tuple[str, Outcome] | None:
+    return None
+
+
 class Bench(Protocol):
     """A fresh sandbox for replays: what runs here is ours or recorded, and it ends with the `async with`."""
 
@@ -177,3 +189,4 @@ class RunContext:
     spend: Callable[[str, str, dict[str, Any], str], Awaitable[None]]
     name_of: Callable[[Any], str]
     write_report: Callable[[Mapping[str, Any]], Awaitable[dict[str, str]]]
+    read_cell: ReadCell = _no_record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.tools import BaseTool
@@ -12,10 +12,13 @@ from omc_agent.agents.base import BaseAgent, free_code_tool
 from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.agents.decided import FOLLOW, decided, decided_model, decided_params, decided_space, overrides_of
 from omc_agent.agents.middleware import StageState
-from omc_agent.agents.toolbox import CellTool
+from omc_agent.agents.toolbox import CellTool, render_call
 from omc_agent.brief import CLASSIFIERS, REGRESSORS
-from omc_agent.candidate import SIMPLE, Candidate
+from omc_agent.candidate import SIMPLE, SIMPLE_LINEAR, SIMPLE_TREE, SMALL_TREES, Candidate
+from omc_agent.events import CandidateScored, Reason
+from omc_agent.naming import model_name
 from omc_agent.overrides import params_for
+from omc_agent.tools.cross_validation import cross_validate_model
 
 NAIVE = ("constant", "last", "reversal", "seasonal")
 
@@ -138,6 +141,53 @@ run.{FOLLOW}"""
         """At least one scored candidate that is no baseline."""
         scored = [c for c in state.get("candidates", {}).values() if not c["baseline"]]
         return None if scored else "a scored candidate"
+
+    async def complete(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """The simple models, where the chat model left them out: they say whether complexity pays."""
+        made: dict[str, Any] = {"candidates": {}, "failed": {}, "frames": {}, "cells": {}}
+        for model, params in _simple_owed(state):
+            for key, value in (await _score_beside(model, params, state, context)).items():
+                made[key].update(value)
+        return {key: value for key, value in made.items() if value}
+
+
+def _simple_owed(state: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The simple models that nobody scored and no person left out, with their parameters."""
+    overrides, brief = overrides_of(state), state["brief"]
+    tried = {each["model"] for each in state.get("candidates", {}).values()}
+    tried |= {each["model"] for each in (state.get("failed") or {}).values() if each}
+    avoided = {*(brief.get("avoid_models") or []), *overrides.get("avoid_models", ())}
+    fitting = CLASSIFIERS if brief["task"] == "classification" else REGRESSORS
+    lines = [name for name in (SIMPLE_LINEAR[brief["task"]], *sorted(SIMPLE - {SIMPLE_TREE})) if name in fitting]
+    free = [name for name in lines if name not in avoided]
+    owed: list[tuple[str, dict[str, Any]]] = [(free[0], {})] if free and not tried & set(lines) else []
+    if SIMPLE_TREE not in {*tried, *avoided} and "models" not in overrides:  # a list made by hand is kept to
+        owed.append((SIMPLE_TREE, dict(SMALL_TREES)))
+    return [(name, {**params, **params_for(overrides, name)[0]}) for name, params in owed]
+
+
+async def _score_beside(
+    model: str, params: dict[str, Any], state: StageState, context: RunContext
+) -> dict[str, dict[str, Any]]:
+    """One more cell by the host's hand, recorded like any other; its key is the same after a kill."""
+    entered = state["entered"]
+    key = f"{entered['stage']}:{entered['visit']}:beside:{model}"
+    name = model if model not in state.get("candidates", {}) else f"{model}_simple"
+    into = [name, f"{name}_oof"]
+    given = {"features": "features", "model": model, **({"params": params} if params else {})}
+    said = f"Score {model_name(model)} beside them: it says whether complexity pays."
+    await context.emit(Reason(stage=entered["stage"], text=said), f"{key}:reason")
+    code = render_call(cross_validate_model, {**given, **_folds(context, dict(state))}, ["features"], into)
+    outcome = await context.run_cell(code, key=key, kind="model", into=into, entered=entered)
+    place = {"stage": entered["stage"], "visit": entered["visit"]}
+    cells = {str(outcome.n): {**place, "status": outcome.status}}
+    if not outcome.ok:
+        return {"cells": cells, **_lost_score(outcome, into, given)}
+    update = _absorb_score(outcome, into, dict(state))
+    for each in update.get("candidates", {}).values():
+        await context.emit(CandidateScored(stage=entered["stage"], candidate=each), f"{key}:scored")
+    frames = {each: {**ref, **place, "cell": outcome.n} for each, ref in outcome.frames.items()}
+    return {"cells": cells, "frames": frames, **update}
 
 
 def _seed(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:

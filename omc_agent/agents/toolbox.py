@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, create_model
 
 from omc_agent import tools
 from omc_agent.agents.context import Outcome, RunContext
+from omc_agent.agents.outline import shown_names
 from omc_agent.events import CandidateScored, Warned
 from omc_agent.naming import model_name
 
@@ -160,7 +161,8 @@ def answer(outcome: Outcome, runtime: ToolRuntime[RunContext, Any], update: Upda
     about: dict[str, Any] = {"cell": outcome.n, "status": outcome.status}
     if outcome.ok:
         about["frames"] = {
-            name: {"rows": ref["rows"], "columns": ref["columns"][:40]} for name, ref in outcome.frames.items()
+            name: {"rows": ref["rows"], "columns": shown_names(ref["columns"])}
+            for name, ref in outcome.frames.items()
         }
         about["values"] = outcome.values
         about["output"] = outcome.text
