@@ -56,10 +56,14 @@ class DataRetrievalAgent(BaseAgent):
     title = "Data"
     task = "Fetch the rows that the brief asks for."
     prompt = """\
-Stage: data_retrieval. Look at what there is (get_data_statistics), then fetch with fetch_price_data for prices, or
-with fetch_rows for any other table or for a frame that the person handed in. The last stretch of the rows is sealed
-on the host at that moment; you see and get only development rows. `query` reads development rows of the same
-table."""
+Stage: data_retrieval. Where the brief names coins, look at what there is (get_data_statistics), then fetch their bars
+with fetch_price_data, with coins, start and end of the brief; it leaves the frame `prices`. Else fetch_rows reads the
+brief's table, or the frame in `handed_in`, and leaves the frame `rows`. Fetch once: the last stretch of the rows is
+sealed on the host at that moment, and you see and get only development rows. get_available_coins lists the coins when
+one is not found. query reads development rows of the same table, for questions that the frames will not answer. The
+stage is done when one fetch succeeded; cleaning and features belong to later stages.
+Example: fetch_price_data {"coins": ["BTC"], "start": "2024-06-01T00:00:00+00:00", "end": "2024-09-01T00:00:00+00:00"}
+"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Host tools: they open the database, so they are not run in the sandbox."""

@@ -99,14 +99,21 @@ class ModelTrainingAgent(BaseAgent):
     forgives = frozenset({"cross_validate_model"})
     task = "Score the naive rules, then the candidates, by purged walk-forward."
     prompt = f"""\
-Stage: model_training. First score each naive rule ({", ".join(NAIVE)}) with cross_validate_model, then the
-candidates: those the brief names, else all that suit the task and the size of the data and are not avoided: linear
-models and a forest where rows are few or columns many for them, boosted trees where rows are many. Say why for each.
+Stage: model_training. First score each naive rule ({", ".join(NAIVE)}) with cross_validate_model on
+`features`, then the candidates: those the brief names, else all that suit the task and the size of the data and are
+not avoided: linear models and a forest where rows are few or columns many for them, boosted trees where rows are
+many. Say why for each. Give each its own name in `into`, that of the algorithm; only what cross_validate_model scored
+is a candidate. Classification: {", ".join(CLASSIFIERS)}.
+Regression: {", ".join(REGRESSORS)}.
 Always score a linear model and small trees as well (random_forest; with few shallow trees where nobody asked for it):
-they say whether complexity pays. A candidate that fails is reported; go on with the others. Classification:
-{", ".join(CLASSIFIERS)}. Regression: {", ".join(REGRESSORS)}.
-A table that is no series (`sealed.lags` is empty) has only the rule `constant`. Folds and seed are fixed by the
-run.{FOLLOW}"""
+they say whether complexity pays, and what you leave out of them is scored at the end of the stage all the same. A
+candidate that fails is reported; go on with the others. Where `sealed.frame` is rows and `sealed.lags` is empty the
+rows are no series, and constant is the only rule. Metric, folds and seed are fixed by the run. Search no
+hyperparameters here: that is a later stage, with counted trials. The stage is done when rules and candidates are
+scored.{FOLLOW}
+Example: cross_validate_model {{"features": "features", "model": "constant", "into": "constant"}}
+Example: cross_validate_model {{"features": "features", "model": "random_forest",
+"params": {{"n_estimators": 25, "max_depth": 4}}, "into": "random_forest"}}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Walk-forward scoring, plain training to look at one model, free code."""
@@ -201,9 +208,12 @@ class TuningAgent(BaseAgent):
     title = "Tuning"
     task = "Search hyperparameters of the proposed model."
     prompt = f"""\
-Stage: hyperparameter_tuning. Call tune_hyperparameters once for the model in `proposal`. Every trial is scored on the
-same purged folds; the number of trials is fixed by the run and counts against the claimed score. Its `gain` compares
-the best trial with the defaults on the same folds: without a gain beyond noise the untuned model is kept.{FOLLOW}"""
+Stage: hyperparameter_tuning. Call tune_hyperparameters once, on `features`, for the algorithm in `proposal.model`;
+it leaves a candidate, so name it after the algorithm, with `_tuned` at its end. Every trial is scored on the same
+purged folds; the number of trials is fixed by the run and counts against the claimed score. Its `gain` compares the
+best trial with the defaults on the same folds: without a gain beyond noise the untuned model is kept. The stage is
+done after one search; the evaluation comes again.{FOLLOW}
+Example: tune_hyperparameters {{"features": "features", "model": "xgboost", "into": "xgboost_tuned"}}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """The search."""
