@@ -106,12 +106,15 @@ class BaseAgent:
         return [*self.tools(), *([read_cell_tool()] if self.has_cells else [])]
 
     def build(
-        self, model: BaseChatModel, stand_ins: Sequence[BaseChatModel] = ()
+        self, model: BaseChatModel, stand_ins: Sequence[BaseChatModel] = (), offered: Sequence[BaseTool] = ()
     ) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """The agent as a graph, ready to be a node; `stand_ins` answer when the model does not."""
+        """The agent as a graph, ready to be a node.
+
+        `stand_ins` answer when the model does not, `offered` are tools of other packages.
+        """
         return create_agent(
             model,
-            self.bound(),
+            [*self.bound(), *offered],
             system_prompt=self.instructions(),
             middleware=[Stage(self), Steps(self), *around_calls(stand_ins), Bounded()],
             state_schema=StageState,

@@ -58,6 +58,8 @@ class CellTool:
         first result.
     lost : callable
         What a cell that failed adds to the state: ``lost(outcome, into, arguments) -> dict``.
+    function : callable, optional
+        A function that is not of `tools/`; `before` is then the line of its import.
     """
 
     name: str
@@ -68,10 +70,12 @@ class CellTool:
     hidden: Sequence[str] = field(default_factory=tuple)
     shown: str = ""
     lost: Callable[[Outcome, list[str], Update], Update] = lambda outcome, into, arguments: {}
+    function: Callable[..., Any] | None = None
+    before: str = ""
 
     def build(self) -> BaseTool:
         """The tool, with a schema made from the function's signature and docstring."""
-        function = getattr(tools, self.name)
+        function = self.function or getattr(tools, self.name)
         frames = _frame_parameters(function)
 
         async def call(runtime: ToolRuntime[RunContext, Any], **given: Any) -> Command[Any]:
@@ -83,6 +87,7 @@ class CellTool:
                 code, names = f"save_state({into[0]!r}, {render_call(function, arguments, frames, [])})", []
             else:
                 code, names = render_call(function, arguments, frames, into), into
+            code = f"{self.before}{code}"
             if self.shown:
                 code = f"{code}\n{self.shown.format(into[0])}"
             outcome = await runtime.context.run_cell(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,15 +15,19 @@ from scripted import ScriptedChatModel, in_turn
 from test_agent_nodes import CANDIDATES, END, START, STATE, scoring, told, walk
 from worlds import World
 
+from omc_agent.agents import bounded
 from omc_agent.agents.base import HOUSE_RULES, RULES_OF_CODE
 from omc_agent.agents.brief_checks import PLANNED
 from omc_agent.agents.gating import FREE_CODE
+from omc_agent.agents.outline import NAMES
 from omc_agent.brief import CLASSIFIERS, PRICE_TARGETS, REGRESSORS, Brief
 from omc_agent.config import Source
 from omc_agent.events import KINDS
 from omc_agent.graph.edges import AGENTS
 from omc_agent.graph.state import STAGES
+from omc_agent.llm.keys import VARIABLES
 from omc_agent.llm.moves import NAIVE
+from omc_agent.llm.names import PROVIDERS
 from omc_agent.overrides import TASKS
 from omc_agent.sandbox import inside
 
@@ -248,3 +253,50 @@ async def test_a_plan_with_a_stage_that_is_none_is_told_which_there_are():
     assert answer.status == "error"
     assert "hyperparameter_tuning" in answer.text
     assert left["trouble"]["missing"] == "a plan"
+
+
+# -- docs/agents.md -------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs" / "agents.md").read_text()
+
+
+def test_the_page_shows_how_long_prompts_and_tools_are():
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| ([\d,]+) \| (\d+) \|$", PAGE, re.MULTILINE)
+    assert [row[0] for row in rows] == list(BY_STAGE)
+    for stage, *figures in rows:
+        agent = BY_STAGE[stage]
+        prompt, schemas, count = (int(figure.replace(",", "")) for figure in figures)
+        sent = json.dumps([convert_to_openai_tool(tool) for tool in agent.bound()])
+        assert count == len(agent.bound())
+        assert prompt == pytest.approx(len(agent.instructions()) / 4, rel=0.15)
+        assert schemas == pytest.approx(len(sent) / 4, rel=0.15)
+    assert f"{MOST_TOKENS:,} tokens" in PAGE
+    assert f"{bounded.HISTORY:,} tokens of steps" in PAGE
+    assert f"more than {NAMES} entries" in PAGE
+
+
+def test_the_package_of_the_page_is_the_one_that_the_tests_install():
+    folder = Path(__file__).parents[1] / "offered_package"
+    assert (folder / "bar_range.py").read_text() in PAGE
+    (points,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    assert points in (folder / "pyproject.toml").read_text()
+
+
+async def test_the_agent_of_the_page_is_one():
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "NoveltyAgent" in block]
+    made: dict = {}
+    exec(code, made)
+    agent, world = made["NoveltyAgent"](), World()
+    ((name, arguments),) = EXAMPLE.findall(agent.prompt)
+    calls = [{"name": name, "args": json.loads(arguments)}]
+    left = await agent.build(ScriptedChatModel(script=in_turn(("Look.", calls)))).ainvoke(
+        STATE, context=world.context
+    )
+    assert left["trouble"] is None
+    assert world.cells[0].code == "quantiles = show_distributions(bars)"
+
+
+def test_a_provider_is_a_row_in_the_two_tables_that_the_page_names():
+    assert "`PROVIDERS` in `omc_agent/llm/names.py`" in PAGE
+    assert "`VARIABLES` in `omc_agent/llm/keys.py`" in PAGE
+    assert set(VARIABLES) <= set(PROVIDERS)
