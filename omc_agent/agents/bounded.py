@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +19,6 @@ from langchain.agents.middleware.types import ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from omc_agent.agents.calling import Call
 from omc_agent.agents.outline import is_long, outlined
 from omc_agent.errors import ModelError
 
@@ -31,6 +30,7 @@ ASIDE = (
     "Earlier steps of this stage, a line each. Their results were cleared to keep this conversation short;"
     " read_cell gives the result of a cell again."
 )
+Call = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 _FACTS = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
 
 

@@ -103,18 +103,22 @@ async def _host(
 
 
 async def _available(runtime: ToolRuntime[RunContext, Any], why: str = "") -> Command[Any]:
-    source = runtime.context.source
+    source, market = runtime.context.source, await runtime.context.describe()
 
     def call() -> dict[str, Any]:
-        return {"coins": data.get_available_coins(source.db, source.table)}
+        known = sorted(market.get("coins") or {}) if source.frames else None
+        return {"coins": data.get_available_coins(source.db, source.table) if known is None else known}
 
     return await _host(runtime, render_call(data.get_available_coins, {}, [], ["coins"]), call, ["coins"])
 
 
 async def _statistics(coins: list[str], runtime: ToolRuntime[RunContext, Any]) -> Command[Any]:
-    source = runtime.context.source
+    source, market = runtime.context.source, await runtime.context.describe()
+    handed = {name: each for name, each in (market.get("coins") or {}).items() if name in coins}
 
     def call() -> dict[str, Any]:
+        if source.frames:
+            return {"statistics": pd.DataFrame.from_dict(handed, orient="index").rename_axis("coin")}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an unknown coin is told when the bars are fetched
             return {"statistics": data.get_data_statistics(source.db, coins, source.table)}

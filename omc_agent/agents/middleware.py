@@ -45,6 +45,11 @@ HOST_TOOLS = {
 }
 
 
+# Of these any number may be in one answer: they look, and leave nothing but what they say.
+ONE_AT_A_TIME = "not run: one cell at a time; call it again after the first"
+READ_ONLY = frozenset({"get_available_coins", "get_data_statistics", "query", "read_cell"})
+
+
 class StageState(AgentState[Any], Shared, total=False):
     """An agent's own messages, and the shared things (an undeclared key would vanish silently)."""
 
@@ -163,7 +168,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         context = cast(RunContext, request.runtime.context)
         call, key = request.tool_call, _task(request.runtime)
         if self._is_second_cell(request):
-            return _reply(call, "not run: one cell at a time; call it again after the first", ok=False)
+            return _reply(call, ONE_AT_A_TIME, ok=False)
         await context.emit(Act(stage=self.agent.stage, tool=call["name"], args=call["args"]), f"{key}:act")
         held = call["name"] != FREE_CODE or await context.walled()
         asked = gating.request_for(
@@ -228,19 +233,19 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         return None
 
     def _is_second_cell(self, request: ToolCallRequest) -> bool:
-        if request.tool_call["name"] in HOST_TOOLS:
+        if request.tool_call["name"] in READ_ONLY:
             return False
         last = next((m for m in reversed(request.state["messages"]) if isinstance(m, AIMessage)), None)
-        cells = [c["id"] for c in last.tool_calls if c["name"] not in HOST_TOOLS] if last is not None else []
+        cells = [c["id"] for c in last.tool_calls if c["name"] not in READ_ONLY] if last is not None else []
         return request.tool_call["id"] in cells[1:]
 
 
 def _failures(messages: Sequence[Any], forgiven: frozenset[str]) -> int:
-    """Failed steps that count: of a tool that is forgiven only those that repeat an earlier one."""
+    """Failed steps that count: not what came too early, and of a tool that is forgiven only what repeats itself."""
     calls = {call["id"]: call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls}
     counted, seen = 0, set()
     for message in messages:
-        if isinstance(message, ToolMessage) and message.status == "error":
+        if isinstance(message, ToolMessage) and message.status == "error" and message.text != ONE_AT_A_TIME:
             call = calls.get(message.tool_call_id)
             what = json.dumps([call["name"], call["args"]], sort_keys=True, default=str) if call else ""
             counted += not (call and call["name"] in forgiven and what not in seen)
