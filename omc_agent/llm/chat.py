@@ -15,6 +15,10 @@ from omc_agent.llm.names import OFFLINE, PROVIDERS, ModelName, read_names
 __all__ = ["OFFLINE", "PROVIDERS", "OpenModel", "describe_chat_model", "open_chat_models"]
 
 
+# Ollama cuts the beginning off, silently, at a server's default of a few thousand tokens; no call of ours is larger.
+OLLAMA_CONTEXT = 16_384
+
+
 @dataclass(frozen=True)
 class OpenModel:
     """A chat model that is ready, how it is named, and where its key is from."""
@@ -53,7 +57,7 @@ def _open(name: ModelName, settings: ChatSettings, base_url: str) -> OpenModel:
     key = find_key(name.provider)
     given: dict[str, Any] = {"timeout": settings.timeout, "streaming": True}
     if name.provider == "ollama":
-        given = {"client_kwargs": {"timeout": settings.timeout}}
+        given = {"client_kwargs": {"timeout": settings.timeout}, "num_ctx": OLLAMA_CONTEXT}
     if key is not None and not key.source.startswith("the variable"):
         given["api_key"] = key.value
     if base_url:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from langchain.agents.middleware.types import ModelRequest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from scripted import CapturingChatModel, ScriptedChatModel, Seen, call
+from test_agent_nodes import BY_STAGE, CANDIDATES, STATE
 from test_middleware import Worker, stage_of
 from worlds import World
 
@@ -17,8 +18,9 @@ from omc_agent.agents import bounded
 from omc_agent.agents.bounded import Bounded, OldSteps, check_fits, rough_tokens
 from omc_agent.agents.context import Outcome
 from omc_agent.agents.outline import NAMES, is_long, outlined
-from omc_agent.config import Work
+from omc_agent.config import ChatSettings, Work
 from omc_agent.errors import ModelError
+from omc_agent.llm.chat import OLLAMA_CONTEXT, open_chat_models
 from omc_agent.llm.offline import OfflineChatModel
 
 LONG = "a line of figures that a cell printed\n" * 45
@@ -226,6 +228,12 @@ async def test_a_stand_in_with_a_larger_context_answers_in_its_place():
     assert small.heard == []
 
 
+def test_ollama_is_asked_for_a_context_that_holds_every_call():
+    (opened,) = open_chat_models(ChatSettings(model="ollama:qwen3:8b"))
+    assert opened.model.num_ctx == OLLAMA_CONTEXT
+    assert OLLAMA_CONTEXT >= 10_000 + bounded.HISTORY + 60 * bounded.LINES  # an opening, its tools, and the steps
+
+
 def test_a_model_that_does_not_say_how_much_it_takes_is_asked():
     check_fits(request_of(SILENT, HumanMessage("x" * 10_000_000)))
 
@@ -250,3 +258,38 @@ async def test_a_cell_that_was_put_aside_can_be_read_again_and_one_that_is_not_t
     assert "There is no cell 8 to read." in second.text
     assert "Cells: 3." in second.text
     assert world.cells == []
+
+
+# -- openings of every stage ------------------------------------------------------------------------
+
+WIDE = [f"column_{n}" for n in range(500)]
+
+
+def wide_state():
+    """A run on 200 coins whose frames have 500 columns, late: many candidates and frames are there."""
+    frames = {name: {**each, "columns": WIDE} for name, each in STATE["frames"].items()}
+    frames |= {f"m{n}_oof": {"sha": "s", "rows": 9, "columns": WIDE[:6]} for n in range(60)}
+    sealed = {"frame": "prices", "rows": 9, "kinds": dict.fromkeys(WIDE, "number"), "lags": []}
+    candidates = {f"m{n}": {**CANDIDATES["xgboost"], "name": f"m{n}"} for n in range(60)}
+    more = {"frames": frames, "sealed": sealed, "candidates": candidates, "proposal": {"model": "xgboost"}}
+    return {**STATE, **more, "verdict": {"call": "no_edge"}}
+
+
+@pytest.mark.parametrize("stage", BY_STAGE)
+async def test_the_opening_of_each_stage_stays_small_on_500_columns_and_200_coins(stage):
+    sent = []
+    script = lambda seen: (sent.append(seen) or "Done.", [])  # noqa: E731
+    world = World()
+
+    async def describe():
+        market = {"columns": WIDE, "coins": coins(200), "kinds": dict.fromkeys(WIDE, "number"), "newest": "2024"}
+        return {"table": "wide", **market}
+
+    world.context.describe = describe
+    graph = BY_STAGE[stage]().build(ScriptedChatModel(script=script))
+    state = await graph.ainvoke(wide_state(), context=world.context)
+    told, stored = rough_tokens([sent[0].messages[1]]), rough_tokens([state["messages"][0]])
+    assert told <= 8_000
+    assert told <= stored
+    schemas = bounded.tool_tokens(BY_STAGE[stage]().bound())
+    assert told + schemas + rough_tokens(sent[0].messages[:1]) <= 10_000

@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -80,7 +81,7 @@ class ProviderServer:
     def take(self, wire: Wire, body: dict[str, Any], key: str) -> tuple[Turn, Reply | Fault]:
         """Number the request, keep it, and ask the script."""
         with self._lock:
-            turn = wire.read(body, len(self.turns))
+            turn = replace(wire.read(body, len(self.turns)), streamed=wire.streams(body))
             self.turns.append(turn)
             self.keys.append(key)
         return turn, self.script(turn)
