@@ -145,16 +145,24 @@ def _line(call: Any, answer: ToolMessage) -> str:
 def _ended(told: dict[str, Any], answer: ToolMessage) -> str:
     if answer.status == "error":
         error = told.get("error") if isinstance(told.get("error"), dict) else {}
-        why = (error or {}).get("message") or (error or {}).get("given") or told.get("reason") or answer.text
-        return f"failed, {json.dumps(str(why)[:100])}"
+        kind = str((error or {}).get("type") or (error or {}).get("code") or "")
+        return f"failed ({kind})" if _is_plain(kind) else "failed"
     values = told.get("values") if isinstance(told.get("values"), dict) else {}
-    scores = [f"{name} scored {value['score']:.4g}" for name, value in (values or {}).items() if _is_scored(value)]
-    left = [f"left {', '.join(list(told['frames'])[:6])}"] if told.get("frames") else []
+    scores = [
+        f"{name} scored {value['score']:.4g}" for name, value in (values or {}).items() if _is_scored(name, value)
+    ]
+    frames = [name for name in told.get("frames") or {} if _is_plain(name)]
+    left = [f"left {', '.join(frames[:6])}"] if frames else []
     return "; ".join(["ok", *scores[:3], *left])
 
 
-def _is_scored(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("score"), (int, float))
+def _is_scored(name: str, value: Any) -> bool:
+    return _is_plain(name) and isinstance(value, dict) and isinstance(value.get("score"), (int, float))
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name can hold no sentence: what stands in these lines is no longer marked as data."""
+    return len(name) <= 60 and name.replace(".", "_").isidentifier()
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -60,8 +60,8 @@ Stage: data_retrieval. Where the brief names coins, look at what there is (get_d
 with fetch_price_data, with coins, start and end of the brief; it leaves the frame `prices`. Else fetch_rows reads the
 brief's table, or the frame in `handed_in`, and leaves the frame `rows`. Fetch once: the last stretch of the rows is
 sealed on the host at that moment, and you see and get only development rows. get_available_coins lists the coins when
-one is not found. query reads development rows of the same table, for questions that the frames will not answer. The
-stage is done when one fetch succeeded; cleaning and features belong to later stages.
+one is not found. After the fetch query reads rows from before the seal with SQL, for questions that the frames will
+not answer. The stage is done when one fetch succeeded; cleaning and features belong to later stages.
 Example: fetch_price_data {"coins": ["BTC"], "start": "2024-06-01T00:00:00+00:00", "end": "2024-09-01T00:00:00+00:00"}
 """
 

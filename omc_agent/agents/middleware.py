@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from omc_agent.agents.base import BaseAgent
 
 FREE_CODE = gating.FREE_CODE
+NOT_RUN = "not run: one cell at a time; call it again after the first"
 # Tools that end up as a cell in the sandbox; of several in one answer only the first runs.
 HOST_TOOLS = {
     "submit_brief",
@@ -46,7 +47,6 @@ HOST_TOOLS = {
 
 
 # Of these any number may be in one answer: they look, and leave nothing but what they say.
-ONE_AT_A_TIME = "not run: one cell at a time; call it again after the first"
 READ_ONLY = frozenset({"get_available_coins", "get_data_statistics", "query", "read_cell"})
 
 
@@ -168,7 +168,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         context = cast(RunContext, request.runtime.context)
         call, key = request.tool_call, _task(request.runtime)
         if self._is_second_cell(request):
-            return _reply(call, ONE_AT_A_TIME, ok=False)
+            return _reply(call, NOT_RUN, ok=False)
         await context.emit(Act(stage=self.agent.stage, tool=call["name"], args=call["args"]), f"{key}:act")
         held = call["name"] != FREE_CODE or await context.walled()
         asked = gating.request_for(
@@ -241,16 +241,26 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
 
 
 def _failures(messages: Sequence[Any], forgiven: frozenset[str]) -> int:
-    """Failed steps that count: not what came too early, and of a tool that is forgiven only what repeats itself."""
+    """Failed steps since the same tool last worked; of a tool that is forgiven only those that repeat an earlier one.
+
+    A call that was not run, because another cell was, is no failure.
+    """
     calls = {call["id"]: call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls}
-    counted, seen = 0, set()
+    counted: dict[str, int] = {}
+    seen: set[str] = set()
     for message in messages:
-        if isinstance(message, ToolMessage) and message.status == "error" and message.text != ONE_AT_A_TIME:
-            call = calls.get(message.tool_call_id)
-            what = json.dumps([call["name"], call["args"]], sort_keys=True, default=str) if call else ""
-            counted += not (call and call["name"] in forgiven and what not in seen)
-            seen.add(what)
-    return counted
+        if not isinstance(message, ToolMessage) or message.text == NOT_RUN:
+            continue
+        call = calls.get(message.tool_call_id)
+        name = call["name"] if call else ""
+        if message.status != "error":
+            counted.pop(name, None)
+            continue
+        what = json.dumps([name, call["args"]], sort_keys=True, default=str) if call else ""
+        forgive = call is not None and name in forgiven and what not in seen
+        counted[name] = counted.get(name, 0) + (not forgive)
+        seen.add(what)
+    return sum(counted.values())
 
 
 def taken_up(state: Mapping[str, Any], context: RunContext) -> dict[str, Any]:

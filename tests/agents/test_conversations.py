@@ -17,7 +17,7 @@ from test_agent_nodes import BY_STAGE, CANDIDATES, STATE, scored
 from worlds import World
 
 from omc_agent.agents.context import Outcome
-from omc_agent.agents.middleware import ONE_AT_A_TIME as NOT_RUN
+from omc_agent.agents.middleware import NOT_RUN
 from omc_agent.config import ChatSettings, Source
 from omc_agent.llm.chat import open_chat_models
 from omc_agent.llm.moves import NAIVE

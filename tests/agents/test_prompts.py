@@ -35,7 +35,7 @@ BY_STAGE = {agent.stage: agent() for agent in AGENTS}
 TOOLS = {tool.name for agent in BY_STAGE.values() for tool in agent.bound()}
 EXAMPLE = re.compile(r"^Example: (\w+) (\{.*?\})(?=\nExample:|\s*\Z)", re.DOTALL | re.MULTILINE)
 # Tokens, four letters each, of system prompt and tools together; docs/agents.md shows the figures.
-MOST_TOKENS = 2_100
+MOST_TOKENS = 2_400
 OTHER_NAMES = {"true", "np", "pd", "plt", "sns", "name", "n"}
 
 

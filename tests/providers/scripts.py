@@ -28,8 +28,6 @@ class Turn:
         name, description, parameters (JSON schema) of each bound tool.
     number : int
         Which request to this server it is, from 0; failed ones count.
-    streamed : bool
-        Whether the answer is to come in pieces.
     """
 
     wire: str
@@ -37,7 +35,6 @@ class Turn:
     messages: list[BaseMessage]
     tools: list[dict[str, Any]]
     number: int = 0
-    streamed: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -61,9 +58,14 @@ class Reply:
     calls : list of (str, dict)
         Tool and arguments. Arguments that are a str go over the wire as they are, valid JSON or not.
     stop : str
-        "" (as the calls say), length (cut off at the limit of tokens) or refusal.
+        "" (as the calls say), length (cut off at the limit of tokens), refusal or filter (stopped by the provider's
+        filter of contents).
     tokens_in, tokens_out : int
         Usage; 0 in: counted from what was sent, four letters a token.
+    thinking : str
+        What the model thinks before it writes, where the wire carries it (Anthropic, Ollama).
+    wait : float
+        Seconds before the answer begins.
     """
 
     text: str = ""
@@ -71,6 +73,8 @@ class Reply:
     stop: str = ""
     tokens_in: int = 0
     tokens_out: int = 20
+    thinking: str = ""
+    wait: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,17 +84,20 @@ class Fault:
     Attributes
     ----------
     kind : str
-        status (an HTTP error), cut (the stream ends in its middle), hang (no answer until the client leaves),
-        garbage (a body that is no JSON).
+        status (an HTTP error), cut (the stream ends in its middle), short (it ends there too, but as if that were
+        its end), hang (no answer until the client leaves), garbage (a body that is no JSON).
     status : int
         For kind status.
     retry_after : float
         Seconds in the Retry-After header; 0: no header.
+    reply : Reply or None
+        What a stream that is cut was about to say.
     """
 
     kind: str = "status"
     status: int = 500
     retry_after: float = 0.0
+    reply: Reply | None = None
 
 
 Script = Callable[[Turn], Reply | Fault]
@@ -119,20 +126,7 @@ def messages_of(values: list[dict[str, Any]], wire: str) -> list[BaseMessage]:
     made: list[BaseMessage] = []
     for value in values:
         made += _anthropic(value) if wire == "anthropic" else _openai(value)
-    return _paired(made) if wire == "ollama" else made
-
-
-def _paired(messages: list[BaseMessage]) -> list[BaseMessage]:
-    """Ollama's calls have no ids: answers follow their calls in order."""
-    waiting: list[str] = []
-    for place, message in enumerate(messages):
-        if isinstance(message, AIMessage):
-            waiting = [f"call_{place}_{k}" for k in range(len(message.tool_calls))]
-            for call, number in zip(message.tool_calls, waiting, strict=True):
-                call["id"] = number
-        elif isinstance(message, ToolMessage) and waiting:
-            message.tool_call_id = waiting.pop(0)
-    return messages
+    return made
 
 
 def _openai(value: dict[str, Any]) -> list[BaseMessage]:

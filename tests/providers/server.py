@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
+import select
+import socket
 import threading
 import time
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -27,12 +26,16 @@ class ProviderServer:
 
     Attributes
     ----------
+    closes : bool
+        Close the connection after each answer: a test's loop ends before the client's idle connections would.
     turns : list of Turn
         All requests so far, failed ones too.
     keys : list of str
         The key that came with each.
     left : list of int
         Numbers of the requests whose client left before the answer was whole.
+    left_at : list of float
+        When each of them left, as ``time.monotonic`` says; noticed while the server waits or writes.
 
     Examples
     --------
@@ -43,10 +46,12 @@ class ProviderServer:
 
     def __init__(self, script: Script = as_offline, *, pause: float = 0.0) -> None:
         self.script, self.pause = script, pause
+        self.closes = False
         self.turns: list[Turn] = []
         self.keys: list[str] = []
         self.seconds: list[float] = []
         self.left: list[int] = []
+        self.left_at: list[float] = []
         self._lock = threading.Lock()
         self._ending = threading.Event()
 
@@ -82,14 +87,16 @@ class ProviderServer:
     def take(self, wire: Wire, body: dict[str, Any], key: str) -> tuple[Turn, Reply | Fault]:
         """Number the request, keep it, and ask the script."""
         with self._lock:
-            turn = replace(wire.read(body, len(self.turns)), streamed=wire.streams(body))
+            turn = wire.read(body, len(self.turns))
             self.turns.append(turn)
             self.keys.append(key)
         return turn, self.script(turn)
 
-    def wait(self, seconds: float) -> None:
-        """Sleep, but no longer than the server lives."""
-        self._ending.wait(seconds)
+    def note_left(self, number: int) -> None:
+        """A client is gone."""
+        with self._lock:
+            self.left.append(number)
+            self.left_at.append(time.monotonic())
 
 
 class _Provider(ThreadingHTTPServer):
@@ -97,18 +104,12 @@ class _Provider(ThreadingHTTPServer):
 
     owner: ProviderServer
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that left between two requests is no error."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
 
 class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     server: _Provider
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each small piece waits 40 ms for the client's system to say it has the last
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Quiet."""
@@ -124,8 +125,10 @@ class _Handler(BaseHTTPRequestHandler):
         turn, answer = self.server.owner.take(wire, body, key)
         try:
             self._answer(wire, body, turn, answer)
+        except ConnectionAbortedError:  # the server ends
+            self.close_connection = True
         except (BrokenPipeError, ConnectionResetError):
-            self.server.owner.left.append(turn.number)
+            self.server.owner.note_left(turn.number)
             self.close_connection = True
         self.server.owner.seconds.append(time.perf_counter() - began)
 
@@ -135,37 +138,40 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(answer, Fault) and answer.kind == "garbage":
             self._send_text(200, "<html>not a chat model</html>", "text/html")
         elif isinstance(answer, Fault) and answer.kind == "hang":
-            self._hang(turn)
+            self._pause(float("inf"))
         elif isinstance(answer, Fault):
-            self._stream(wire, turn, Reply("This sentence is cut in the"), cut=True)
+            begun = answer.reply or Reply("This sentence is cut in the middle of its words")
+            self._stream(wire, turn, begun, cut=answer.kind)
         elif wire.streams(body):
+            self._pause(answer.wait)
             self._stream(wire, turn, answer)
         else:
+            self._pause(answer.wait)
             self._send(200, wire.whole(turn, answer))
 
-    def _hang(self, turn: Turn) -> None:
-        """Wait until the client leaves, or the server ends."""
-        self.connection.settimeout(0.02)
-        while not self.server.owner._ending.is_set():
-            with contextlib.suppress(TimeoutError):
-                if not self.connection.recv(1):
-                    self.server.owner.left.append(turn.number)
-                    break
-        self.close_connection = True
+    def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than the client and the server are there; a client that left is a broken pipe."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self.server.owner._ending.is_set():
+                self.close_connection = True
+                raise ConnectionAbortedError
+            ready, _, _ = select.select([self.connection], [], [], min(left, 0.02))
+            if ready and not self.connection.recv(1, socket.MSG_PEEK):
+                raise BrokenPipeError
 
-    def _stream(self, wire: Wire, turn: Turn, reply: Reply, *, cut: bool = False) -> None:
+    def _stream(self, wire: Wire, turn: Turn, reply: Reply, *, cut: str = "") -> None:
         self.send_response(200)
         self.send_header("Content-Type", wire.stream_type)
         self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
+        self._end_headers()
         pieces = list(wire.pieces(turn, reply))
         for piece in pieces[: len(pieces) // 2] if cut else pieces:
             data = piece.encode()
             self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
             self.wfile.flush()
-            if self.server.owner.pause:
-                self.server.owner.wait(self.server.owner.pause)
-        if cut:
+            self._pause(self.server.owner.pause)
+        if cut == "cut":
             self.close_connection = True
             return
         self.wfile.write(b"0\r\n\r\n")
@@ -180,5 +186,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         if retry_after:
             self.send_header("Retry-After", f"{retry_after:g}")
-        self.end_headers()
+        self._end_headers()
         self.wfile.write(data)
+
+    def _end_headers(self) -> None:
+        if self.server.owner.closes:
+            self.send_header("Connection", "close")
+        self.end_headers()

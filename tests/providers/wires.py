@@ -52,6 +52,12 @@ def _arguments(given: dict[str, Any] | str) -> str:
     return given if isinstance(given, str) else json.dumps(given)
 
 
+def _in_pieces(given: dict[str, Any] | str) -> list[str]:
+    """Arguments as a stream brings them: some twenty letters at a time."""
+    whole = _arguments(given)
+    return [whole[at : at + 20] for at in range(0, len(whole), 20)] or [""]
+
+
 class OpenAI:
     """Chat completions."""
 
@@ -90,7 +96,8 @@ class OpenAI:
             head = {"index": k, "id": f"call_{turn.number}_{k}", "type": "function",
                     "function": {"name": name, "arguments": ""}}  # fmt: skip
             yield chunk({"tool_calls": [head]})
-            yield chunk({"tool_calls": [{"index": k, "function": {"arguments": _arguments(args)}}]})
+            for piece in _in_pieces(args):
+                yield chunk({"tool_calls": [{"index": k, "function": {"arguments": piece}}]})
         yield chunk({}, self._stop(reply))
         head = self._head(turn, "chat.completion.chunk")
         yield _event({**head, "choices": [], "usage": self._usage(turn, reply)})
@@ -103,7 +110,8 @@ class OpenAI:
         return {"id": f"chatcmpl-{turn.number}", "object": kind, "created": 1, "model": turn.model}
 
     def _stop(self, reply: Reply) -> str:
-        return reply.stop if reply.stop == "length" else "tool_calls" if reply.calls else "stop"
+        named = {"length": "length", "filter": "content_filter"}.get(reply.stop)
+        return named or ("tool_calls" if reply.calls else "stop")
 
     def _usage(self, turn: Turn, reply: Reply) -> dict[str, int]:
         tokens_in, tokens_out = usage_of(turn, reply)
@@ -129,7 +137,11 @@ class Anthropic:
         return bool(body.get("stream"))
 
     def whole(self, turn: Turn, reply: Reply) -> dict[str, Any]:
-        content: list[dict[str, Any]] = [{"type": "text", "text": reply.text}] if reply.text else []
+        content: list[dict[str, Any]] = []
+        if reply.thinking:
+            content.append({"type": "thinking", "thinking": reply.thinking, "signature": "c2lnbmVk"})
+        if reply.text:
+            content.append({"type": "text", "text": reply.text})
         for k, (name, args) in enumerate(reply.calls):
             given = args if isinstance(args, dict) else {}
             content.append({"type": "tool_use", "id": f"toolu_{turn.number}_{k}", "name": name, "input": given})
@@ -143,17 +155,27 @@ class Anthropic:
         message = {**self._head(turn), "content": [], "stop_reason": None, "usage": usage}
         yield _named("message_start", message=message)
         index = 0
-        if reply.text:
-            yield _named("content_block_start", index=0, content_block={"type": "text", "text": ""})
-            for word in words(reply.text):
-                yield _named("content_block_delta", index=0, delta={"type": "text_delta", "text": word})
+        if reply.thinking:
+            block = {"type": "thinking", "thinking": "", "signature": ""}
+            yield _named("content_block_start", index=0, content_block=block)
+            for word in words(reply.thinking):
+                yield _named("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": word})
+            signed = {"type": "signature_delta", "signature": "c2lnbmVk"}
+            yield _named("content_block_delta", index=0, delta=signed)
             yield _named("content_block_stop", index=0)
-            index = 1
+            index += 1
+        if reply.text:
+            yield _named("content_block_start", index=index, content_block={"type": "text", "text": ""})
+            for word in words(reply.text):
+                yield _named("content_block_delta", index=index, delta={"type": "text_delta", "text": word})
+            yield _named("content_block_stop", index=index)
+            index += 1
         for k, (name, args) in enumerate(reply.calls):
             block = {"type": "tool_use", "id": f"toolu_{turn.number}_{k}", "name": name, "input": {}}
             yield _named("content_block_start", index=index, content_block=block)
-            delta = {"type": "input_json_delta", "partial_json": _arguments(args)}
-            yield _named("content_block_delta", index=index, delta=delta)
+            for piece in _in_pieces(args):
+                delta = {"type": "input_json_delta", "partial_json": piece}
+                yield _named("content_block_delta", index=index, delta=delta)
             yield _named("content_block_stop", index=index)
             index += 1
         ended = {"stop_reason": self._stop(reply), "stop_sequence": None}
@@ -169,7 +191,7 @@ class Anthropic:
                 "stop_sequence": None}  # fmt: skip
 
     def _stop(self, reply: Reply) -> str:
-        named = {"length": "max_tokens", "refusal": "refusal"}.get(reply.stop)
+        named = {"length": "max_tokens", "refusal": "refusal", "filter": "refusal"}.get(reply.stop)
         return named or ("tool_use" if reply.calls else "end_turn")
 
 
@@ -189,6 +211,10 @@ class Ollama:
         return {**self._piece(turn, reply.text, reply), **self._end(turn, reply)}
 
     def pieces(self, turn: Turn, reply: Reply) -> Iterator[str]:
+        for word in words(reply.thinking):
+            piece = self._piece(turn, "")
+            piece["message"]["thinking"] = word
+            yield json.dumps({**piece, "done": False}) + "\n"
         for word in words(reply.text):
             yield json.dumps({**self._piece(turn, word), "done": False}) + "\n"
         yield json.dumps({**self._piece(turn, "", reply), **self._end(turn, reply)}) + "\n"
