@@ -48,7 +48,7 @@ def talked(request, days, tmp_path_factory):
 
     home = str(tmp_path_factory.mktemp(request.param))
     with pytest.MonkeyPatch.context() as patch, ProviderServer(script) as server:
-        tried = refuse_the_rest(patch)
+        tried, server.closes = refuse_the_rest(patch), True
         for name, value in server.environment().items():
             patch.setenv(name, value)
         result = omc_agent.run(GOAL, db=days, model=MODELS[request.param], home=home, **QUICK)
