@@ -31,6 +31,7 @@ ASIDE = (
     " read_cell gives the result of a cell again."
 )
 Call = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+_MARKS = "<>`\x7f"
 _FACTS = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
 
 
@@ -89,7 +90,10 @@ def _shortened(text: str) -> str:
     facts = json.loads(block.group(1)) if block else {}
     if block is None or not isinstance(facts, dict) or not is_long(facts):
         return text
-    return f"{text[: block.start(1)]}{json.dumps(outlined(facts))}{text[block.end(1) :]}"
+    told = json.dumps(outlined(facts))
+    for mark in _MARKS:  # a name of the data must not look like the end of the block, however it came in
+        told = told.replace(mark, f"\\u{ord(mark):04x}")
+    return f"{text[: block.start(1)]}{told}{text[block.end(1) :]}"
 
 
 class OldSteps(ContextEdit):

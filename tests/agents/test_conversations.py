@@ -7,6 +7,7 @@ world without a sandbox, so what is looked at is what the model is sent and what
 from __future__ import annotations
 
 import json
+import re
 import socket
 
 import numpy as np
@@ -51,7 +52,14 @@ class Talk:
     def told(self, turn):
         """What the tools answered since the request before, as request number `turn` sent it."""
         before = sum(isinstance(m, ToolMessage) for m in self.turns[turn - 1].messages)
-        return [m.text for m in self.turns[turn].messages if isinstance(m, ToolMessage)][before:]
+        return [unfenced(m.text) for m in self.turns[turn].messages if isinstance(m, ToolMessage)][before:]
+
+
+def unfenced(text):
+    """What a tool said, without the marks that say that it is data."""
+    found = re.match(r"\A<(?:untrusted[^>]*|person)>\n(.*)\n</\w+>\Z", text, re.DOTALL)
+    inner = found.group(1) if found else text
+    return json.loads(inner) if inner.startswith('"') else inner
 
 
 async def talk(monkeypatch, wire, stage, state, *replies, **world):
