@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 # The models that say whether complexity pays: one linear model a task, and trees with their defaults.
 SIMPLE_LINEAR = {"classification": "logistic_regression", "regression": "ridge"}
 SIMPLE_TREE = "random_forest"
+# Shallow and few: what trees can see without being searched for, at a tenth of a forest's time.
+SMALL_TREES = {"n_estimators": 25, "max_depth": 4}
 SIMPLE = frozenset({"logistic_regression", "linear", "ridge", "lasso", SIMPLE_TREE})
 
 # Errors: the smaller the better; of every other metric more is better.

@@ -261,6 +261,10 @@ class AgentSettings(Configurable):
     unsafe_local = Bool(
         False, help="Let code that a model wrote run unasked where there is no wall; said loudly on every run."
     ).tag(config=True)
+    tools_off = List(
+        Unicode(),
+        help="Tools, or packages that bring some by an entry point, that are not offered; * for all.",
+    ).tag(config=True)
     allowed_imports = List(
         Unicode(), help="Packages that the guard would refuse and that a cell may import all the same."
     ).tag(config=True)

@@ -13,6 +13,7 @@ from omc_agent import __version__
 from omc_agent.config import MB, AgentSettings
 from omc_agent.engine import the_engine
 from omc_agent.errors import SandboxError
+from omc_agent.graph.edges import offered_tools
 from omc_agent.llm.checkup import check_models, check_tracing
 from omc_agent.llm.keys import read_variables
 from omc_agent.sandbox import tiers
@@ -36,7 +37,7 @@ def examine(settings: AgentSettings) -> list[tuple[str, str]]:
         ("store", _without_password(settings.store_url())),
         ("home", str(settings.resolved_home())),
     ]
-    return found + [(name, _version(name)) for name in PACKAGES]
+    return found + _offered(settings) + [(name, _version(name)) for name in PACKAGES]
 
 
 def examination_text(settings: AgentSettings) -> str:
@@ -71,6 +72,13 @@ def _isolation(settings: AgentSettings) -> list[tuple[str, str]]:
     lines = [("isolation", f"{found.title} ({found.means}). {found.note}")]
     lines += [("tried", why) for why in found.refused]
     return lines + ([("better", found.advice)] if found.advice else [])
+
+
+def _offered(settings: AgentSettings) -> list[tuple[str, str]]:
+    """Tools of other packages, and those that cannot be offered with the reason."""
+    found = offered_tools(settings.tools_off)
+    lines = [("tool", f"{each.name} of {each.package}, in {each.stage}") for each in found.tools]
+    return lines + [("tool", text) for text in found.refused]
 
 
 def _version(name: str) -> str:

@@ -41,6 +41,7 @@ CODES: dict[str, str] = {
     "model.no_tools": "The model cannot call tools.",
     "model.not_there": "The provider has no such model, or its server does not run.",
     "model.failed": "The provider did not answer.",
+    "model.small_context": "What a stage has to send is larger than the model's context.",
     "model.refused": "The model refused to answer.",
     "model.replay": "The record does not hold what is asked.",
     "sandbox.no_start": "The child kernel did not start.",

@@ -185,6 +185,12 @@ class Recorder:
         """A frame of the run by its content."""
         return await asyncio.to_thread(exchange.read_frame, self.frames / f"{sha}.arrow")
 
+    async def read_cell(self, n: int) -> tuple[str, Outcome] | None:
+        """Code and outcome of cell `n` of this branch; None when there is none, or it scored the sealed rows."""
+        rows = await asyncio.to_thread(self.store.cells, self.run_id, branch=self.branch)
+        found = next((row for row in rows if row["n"] == n and row["stage"] != "scoring"), None)
+        return None if found is None else (found["code"], _outcome(found))
+
     def recorded_cells(self) -> list[RecordedCell]:
         """The branch's cells that ran to their end, in order, without those of retrieval (they are inputs)."""
         rows = recorded(self.store.cells(self.run_id, branch=self.branch))

@@ -27,7 +27,7 @@ from omc_agent.events import (
     RunStarted,
     Warned,
 )
-from omc_agent.graph.edges import build_graph
+from omc_agent.graph.edges import build_graph, offered_tools
 from omc_agent.graph.state import first_state, standing_state
 from omc_agent.ledger import Ledger
 from omc_agent.llm.tracing import send_what_waits, traced
@@ -186,10 +186,13 @@ class Session:
             saver = await stack.enter_async_context(
                 open_checkpoints(path, synchronous=self.settings.synchronous, before=self.ledger.flush)
             )
-            graph = build_graph(thinking.model, saver, thinking.stand_ins)
+            offered = await asyncio.to_thread(offered_tools, self.settings.tools_off)
+            graph = build_graph(thinking.model, saver, thinking.stand_ins, offered)
             if self.steering.turn is not None:
                 await self._branch_off(graph, self.steering.turn)
             await self._tell_start(thinking.note)
+            for text in offered.refused:
+                await self._emit(Warned(code="tool_refused", text=text), f"refused:{text}")
             # The first probe takes seconds, and no code runs before the plan: only a required tier is waited for.
             told = asyncio.create_task(self._tell_isolation())
             stack.push_async_callback(_ended, told)

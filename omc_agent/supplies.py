@@ -157,6 +157,7 @@ class Supplies:
             answers=self.answers,
             begin_call=spending.begin_call,
             drop_call=spending.drop_call,
+            read_cell=recorder.read_cell,
         )
 
     async def _walled(self) -> bool:

@@ -138,6 +138,18 @@ class HostCell(Protocol):
         ...
 
 
+class ReadCell(Protocol):
+    """The record of cell `n` of the branch, with its code; None when there is none that a model may see."""
+
+    def __call__(self, n: int) -> Awaitable[tuple[str, Outcome] | None]:
+        """See the class."""
+        ...
+
+
+async def _no_record(n: int) -> tuple[str, Outcome] | None:
+    return None
+
+
 class Bench(Protocol):
     """A fresh sandbox for replays: what runs here is ours or recorded, and it ends with the `async with`."""
 
@@ -266,3 +278,4 @@ class RunContext:
     begin_call: Callable[[str, str, int, str], Awaitable[str]] = _no_call
     drop_call: Callable[[str], Awaitable[None]] = _nothing
     answers: Answers | None = None
+    read_cell: ReadCell = _no_record

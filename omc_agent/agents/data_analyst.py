@@ -33,11 +33,15 @@ class DataAnalystAgent(BaseAgent):
     title = "Analysis"
     task = "Clean the rows, add indicators, and explore them."
     prompt = f"""\
-Stage: data_analysis. clean_data first, then calculate_technical_indicators (those of the brief, else all), both into
-`bars`; then perform_eda on `bars` and say what you see; for an exploration show_distributions and show_correlations
-too. Where unusual bars matter call fit_limits on `prices` before clean_data, which then flags them: prices are never
-changed for being unusual. `query` reads rows from before the seal with SQL, also of other tables that have times;
-what it gives is for looking, not for features. Everything here must be causal and keep every row.{FOLLOW}"""
+Stage: data_analysis. clean_data on `prices` first, then calculate_technical_indicators on `bars` (those of the brief,
+else all), both into `bars`; then perform_eda on `bars` and say what you see; for an exploration (task analysis)
+show_distributions and show_correlations too. Where unusual bars matter call fit_limits on `prices` before clean_data,
+which then flags them: prices are never changed for being unusual. `query` reads rows from before the seal with SQL,
+also of other tables that have times; what it gives is for looking, not for features. Everything here must be causal
+and keep every row. The stage is done when the frame `bars` is there and was looked at; features and models belong to
+later stages.{FOLLOW}
+Example: clean_data {{"prices": "prices", "into": "bars"}}
+Example: calculate_technical_indicators {{"prices": "bars", "indicators": ["rsi", "macd"], "into": "bars"}}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Cleaning, indicators, EDA and, where they do not reach, free code."""
@@ -139,10 +143,16 @@ class FeatureAgent(BaseAgent):
     task = "Make the features and the target as the frame `features`."
     prompt = f"""\
 Stage: feature_engineering. For prices call create_features on `bars` (for a volatility class first
-fit_median_volatility: the median is learned from development rows and stored). For a table call prepare_table on
-`rows`. When `leaks` names columns, make the features again and then drop those with drop_columns, and in the same
-call those of `overrides.drop`. Features are causal: a row may use its own bar and earlier ones only; every row is
-kept.{FOLLOW}"""
+fit_median_volatility on `bars`: the median is learned from development rows and stored). For a table call
+prepare_table on `rows`. Both make the target as well, from the brief, in the column `target`. When `leaks` names
+columns, they have seen the future: make the features again and then drop those with drop_columns, and in the same
+call those of `overrides.drop`. Further features of your own go into the same frame with run_python, kind transform,
+into `features`. Features are causal: a row may use its own bar and earlier ones only; every row is kept; warm-up rows
+stay empty. The stage is done when the frame `features` was made in this visit; the leak test comes next.{FOLLOW}
+Example: create_features {{"prices": "bars", "lags": [1, 3, 12], "windows": [12, 48]}}
+Example: drop_columns {{"features": "features", "columns": ["ret_12"]}}
+Example: run_python {{"code": "features = features.assign(calm=features['std_12'] / features['std_48'])",
+"kind": "transform", "into": ["features"]}}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Features, the fitted median of a volatility class, dropping columns, and free code."""

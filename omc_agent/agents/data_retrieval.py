@@ -53,10 +53,15 @@ class DataRetrievalAgent(BaseAgent):
     title = "Data"
     task = "Fetch the rows that the brief asks for."
     prompt = """\
-Stage: data_retrieval. Look at what there is (get_data_statistics), then fetch with fetch_price_data for prices, or
-with fetch_rows for any other table or for a frame that the person handed in. The last stretch of the rows is sealed
-on the host at that moment; you see and get only development rows. After that `query` reads rows from before the seal
-with SQL, of this table or another one that has times."""
+Stage: data_retrieval. Where the brief names coins, look at what there is (get_data_statistics), then fetch their bars
+with fetch_price_data, with coins, start and end of the brief; it leaves the frame `prices`. Else fetch_rows reads the
+brief's table, or the frame in `handed_in`, and leaves the frame `rows`. Fetch once: the last stretch of the rows is
+sealed on the host at that moment, and you see and get only development rows. get_available_coins lists the coins when
+one is not found. After the fetch `query` reads rows from before the seal with SQL, of this table or another one that
+has times, for questions that the frames will not answer. The stage is done when one fetch succeeded; cleaning and
+features belong to later stages.
+Example: fetch_price_data {"coins": ["BTC"], "start": "2024-06-01T00:00:00+00:00", "end": "2024-09-01T00:00:00+00:00"}
+"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Host tools: they open the database, so they are not run in the sandbox."""
@@ -96,18 +101,22 @@ async def _host(
 
 
 async def _available(runtime: ToolRuntime[RunContext, Any], why: str = "") -> Command[Any]:
-    source = runtime.context.source
+    source, market = runtime.context.source, await runtime.context.describe()
 
     def call() -> dict[str, Any]:
-        return {"coins": data.get_available_coins(source.db, source.table)}
+        known = sorted(market.get("coins") or {}) if source.frames else None
+        return {"coins": data.get_available_coins(source.db, source.table) if known is None else known}
 
     return await _host(runtime, render_call(data.get_available_coins, {}, [], ["coins"]), call, ["coins"])
 
 
 async def _statistics(coins: list[str], runtime: ToolRuntime[RunContext, Any]) -> Command[Any]:
-    source = runtime.context.source
+    source, market = runtime.context.source, await runtime.context.describe()
+    handed = {name: each for name, each in (market.get("coins") or {}).items() if name in coins}
 
     def call() -> dict[str, Any]:
+        if source.frames:
+            return {"statistics": pd.DataFrame.from_dict(handed, orient="index").rename_axis("coin")}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an unknown coin is told when the bars are fetched
             return {"statistics": data.get_data_statistics(source.db, coins, source.table)}

@@ -45,7 +45,12 @@ HOST_TOOLS = {
     "get_available_coins",
     "get_data_statistics",
     "query",
+    "read_cell",
 }
+
+
+# Of these any number may be in one answer: they look, and leave nothing but what they say.
+READ_ONLY = frozenset({"get_available_coins", "get_data_statistics", "query", "read_cell"})
 
 
 class Steps(AgentMiddleware[StageState, RunContext, Any]):
@@ -182,10 +187,10 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         return None
 
     def _is_second_cell(self, request: ToolCallRequest) -> bool:
-        if request.tool_call["name"] in HOST_TOOLS:
+        if request.tool_call["name"] in READ_ONLY:
             return False
         last = next((m for m in reversed(request.state["messages"]) if isinstance(m, AIMessage)), None)
-        cells = [c["id"] for c in last.tool_calls if c["name"] not in HOST_TOOLS] if last is not None else []
+        cells = [c["id"] for c in last.tool_calls if c["name"] not in READ_ONLY] if last is not None else []
         return request.tool_call["id"] in cells[1:]
 
 

@@ -36,6 +36,7 @@ _importance = CellTool(
     ("importance",),
     fixed=lambda context, state: {"seed": context.trust.seed, "task": state["brief"]["task"]},
     hidden=("seed", "n_repeats", "task"),
+    shown="{0}.head(12).round(5)",
 )
 
 
@@ -47,9 +48,14 @@ class ModelEvaluatorAgent(BaseAgent):
     task = "Compare the candidates and propose what comes next."
     prompt = f"""\
 Stage: model_evaluation. compare_models shows all candidates with intervals; evaluate_model shows all metrics and the
-errors of one of them on the last fold; calculate_feature_importance shows what the best one lives on. Then call
-propose_next: tune (name the algorithm) when rounds are left and a search may help, else select. Scores here are
-claims on development rows; nobody has seen the holdout.{FOLLOW}"""
+errors of one of them on the last fold; calculate_feature_importance, on `features`, shows what the best one lives on.
+Then call propose_next: tune (name the algorithm: {", ".join(SEARCHED)}) when `rounds_left` is above 0 and a
+search may help, else select. In `candidates` a naive rule has baseline true, and yardstick true means that nobody
+asked for it: it is there to compare with. Scores here are claims on development rows; nobody has seen the holdout.
+The final choice is not made here: a rule of the house takes the simplest candidate within noise of the best, or a
+person chooses. The stage is done when propose_next has answered.{FOLLOW}
+Example: evaluate_model {{"model": "random_forest"}}
+Example: propose_next {{"next": "select", "why": "No candidate is ahead of the naive rules by more than noise."}}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Comparison, one candidate's errors, importances, the proposal."""
@@ -60,6 +66,7 @@ claims on development rows; nobody has seen the holdout.{FOLLOW}"""
                 ("comparison",),
                 fixed=lambda context, state: {"candidates": Code("candidates")},
                 hidden=("candidates",),
+                shown="{0}[['name', 'score', 'low', 'high', 'within_noise_of_best']].round(4)",
             ).build(),
             decided(_evaluate_tool(), decided_params),
             decided(_importance.build(), decided_params),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.tools import BaseTool
@@ -12,10 +12,13 @@ from omc_agent.agents.base import BaseAgent, free_code_tool
 from omc_agent.agents.context import Outcome, RunContext
 from omc_agent.agents.decided import FOLLOW, decided, decided_model, decided_params, decided_space, overrides_of
 from omc_agent.agents.middleware import StageState
-from omc_agent.agents.toolbox import CellTool, as_told
+from omc_agent.agents.toolbox import CellTool, as_told, render_call
 from omc_agent.brief import CLASSIFIERS, REGRESSORS
-from omc_agent.candidate import SIMPLE, Candidate
+from omc_agent.candidate import SIMPLE, SIMPLE_LINEAR, SIMPLE_TREE, SMALL_TREES, Candidate
+from omc_agent.events import CandidateScored, Reason
+from omc_agent.naming import model_name
 from omc_agent.overrides import params_for
+from omc_agent.tools.cross_validation import cross_validate_model
 
 NAIVE = ("constant", "last", "reversal", "seasonal")
 
@@ -96,14 +99,21 @@ class ModelTrainingAgent(BaseAgent):
     forgives = frozenset({"cross_validate_model"})
     task = "Score the naive rules, then the candidates, by purged walk-forward."
     prompt = f"""\
-Stage: model_training. First score each naive rule ({", ".join(NAIVE)}) with cross_validate_model, then the
-candidates: those the brief names, else all that suit the task and the size of the data and are not avoided: linear
-models and a forest where rows are few or columns many for them, boosted trees where rows are many. Say why for each.
+Stage: model_training. First score each naive rule ({", ".join(NAIVE)}) with cross_validate_model on
+`features`, then the candidates: those the brief names, else all that suit the task and the size of the data and are
+not avoided: linear models and a forest where rows are few or columns many for them, boosted trees where rows are
+many. Say why for each. Give each its own name in `into`, that of the algorithm; only what cross_validate_model scored
+is a candidate. Classification: {", ".join(CLASSIFIERS)}.
+Regression: {", ".join(REGRESSORS)}.
 Always score a linear model and small trees as well (random_forest; with few shallow trees where nobody asked for it):
-they say whether complexity pays. A candidate that fails is reported; go on with the others. Classification:
-{", ".join(CLASSIFIERS)}. Regression: {", ".join(REGRESSORS)}.
-A table that is no series (`sealed.lags` is empty) has only the rule `constant`. Folds and seed are fixed by the
-run.{FOLLOW}"""
+they say whether complexity pays, and what you leave out of them is scored at the end of the stage all the same. A
+candidate that fails is reported; go on with the others. Where `sealed.frame` is rows and `sealed.lags` is empty the
+rows are no series, and constant is the only rule. Metric, folds and seed are fixed by the run. Search no
+hyperparameters here: that is a later stage, with counted trials. The stage is done when rules and candidates are
+scored.{FOLLOW}
+Example: cross_validate_model {{"features": "features", "model": "constant", "into": "constant"}}
+Example: cross_validate_model {{"features": "features", "model": "random_forest",
+"params": {{"n_estimators": 25, "max_depth": 4}}, "into": "random_forest"}}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Walk-forward scoring, plain training to look at one model, free code."""
@@ -139,6 +149,53 @@ run.{FOLLOW}"""
         scored = [c for c in state.get("candidates", {}).values() if not c["baseline"]]
         return None if scored else "a scored candidate"
 
+    async def complete(self, state: StageState, context: RunContext) -> dict[str, Any]:
+        """The simple models, where the chat model left them out: they say whether complexity pays."""
+        made: dict[str, Any] = {"candidates": {}, "failed": {}, "frames": {}, "cells": {}}
+        for model, params in _simple_owed(state):
+            for key, value in (await _score_beside(model, params, state, context)).items():
+                made[key].update(value)
+        return {key: value for key, value in made.items() if value}
+
+
+def _simple_owed(state: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The simple models that nobody scored and no person left out, with their parameters."""
+    overrides, brief = overrides_of(state), state["brief"]
+    tried = {each["model"] for each in state.get("candidates", {}).values()}
+    tried |= {each["model"] for each in (state.get("failed") or {}).values() if each}
+    avoided = {*(brief.get("avoid_models") or []), *overrides.get("avoid_models", ())}
+    fitting = CLASSIFIERS if brief["task"] == "classification" else REGRESSORS
+    lines = [name for name in (SIMPLE_LINEAR[brief["task"]], *sorted(SIMPLE - {SIMPLE_TREE})) if name in fitting]
+    free = [name for name in lines if name not in avoided]
+    owed: list[tuple[str, dict[str, Any]]] = [(free[0], {})] if free and not tried & set(lines) else []
+    if SIMPLE_TREE not in {*tried, *avoided} and "models" not in overrides:  # a list made by hand is kept to
+        owed.append((SIMPLE_TREE, dict(SMALL_TREES)))
+    return [(name, {**params, **params_for(overrides, name)[0]}) for name, params in owed]
+
+
+async def _score_beside(
+    model: str, params: dict[str, Any], state: StageState, context: RunContext
+) -> dict[str, dict[str, Any]]:
+    """One more cell by the host's hand, recorded like any other; its key is the same after a kill."""
+    entered = state["entered"]
+    key = f"{entered['stage']}:{entered['visit']}:beside:{model}"
+    name = model if model not in state.get("candidates", {}) else f"{model}_simple"
+    into = [name, f"{name}_oof"]
+    given = {"features": "features", "model": model, **({"params": params} if params else {})}
+    said = f"Score {model_name(model)} beside them: it says whether complexity pays."
+    await context.emit(Reason(stage=entered["stage"], text=said), f"{key}:reason")
+    code = render_call(cross_validate_model, {**given, **_folds(context, dict(state))}, ["features"], into)
+    outcome = await context.run_cell(code, key=key, kind="model", into=into, entered=entered)
+    place = {"stage": entered["stage"], "visit": entered["visit"]}
+    cells = {str(outcome.n): {**place, "status": outcome.status}}
+    if not outcome.ok:
+        return {"cells": cells, **_lost_score(outcome, into, given)}
+    update = _absorb_score(outcome, into, dict(state))
+    for each in update.get("candidates", {}).values():
+        await context.emit(CandidateScored(stage=entered["stage"], candidate=each), f"{key}:scored")
+    frames = {each: {**ref, **place, "cell": outcome.n} for each, ref in outcome.frames.items()}
+    return {"cells": cells, "frames": frames, **update}
+
 
 def _seed(context: RunContext, state: dict[str, Any]) -> dict[str, Any]:
     return {"seed": context.trust.seed}
@@ -151,9 +208,12 @@ class TuningAgent(BaseAgent):
     title = "Tuning"
     task = "Search hyperparameters of the proposed model."
     prompt = f"""\
-Stage: hyperparameter_tuning. Call tune_hyperparameters once for the model in `proposal`. Every trial is scored on the
-same purged folds; the number of trials is fixed by the run and counts against the claimed score. Its `gain` compares
-the best trial with the defaults on the same folds: without a gain beyond noise the untuned model is kept.{FOLLOW}"""
+Stage: hyperparameter_tuning. Call tune_hyperparameters once, on `features`, for the algorithm in `proposal.model`;
+it leaves a candidate, so name it after the algorithm, with `_tuned` at its end. Every trial is scored on the same
+purged folds; the number of trials is fixed by the run and counts against the claimed score. Its `gain` compares the
+best trial with the defaults on the same folds: without a gain beyond noise the untuned model is kept. The stage is
+done after one search; the evaluation comes again.{FOLLOW}
+Example: tune_hyperparameters {{"features": "features", "model": "xgboost", "into": "xgboost_tuned"}}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """The search."""

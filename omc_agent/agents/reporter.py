@@ -38,8 +38,12 @@ class ReportingAgent(BaseAgent):
     title = "Report"
     task = "Write the report."
     prompt = """\
-Stage: reporting. generate_summary, create_comparison_report (when there are candidates) and generate_recommendations,
-then write_report. The verdict is given; say what it says and no more."""
+Stage: reporting. Call generate_summary, create_comparison_report (when `candidates` is not empty) and
+generate_recommendations, one after the other, then write_report. The texts are made of what was measured: give them
+no name of your own. The `verdict` is given; say what it says and no more, and name no number that no cell has shown.
+The stage is done when write_report has named its files.
+Example: generate_summary {}
+Example: write_report {"why": "All texts are made."}"""
 
     def tools(self) -> Sequence[BaseTool]:
         """Texts are made in the sandbox from plain values; the files are written on the host."""

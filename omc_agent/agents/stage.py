@@ -80,10 +80,12 @@ class Stage(AgentMiddleware[StageState, RunContext, Any]):
         # A stage that a person ended, or sent back to its start, owes nothing.
         left = bool(state.get("goto") or state.get("error"))
         missing = None if left else self.agent.missing(state)
+        more = await self.agent.complete(state, runtime.context) if missing is None and not left else {}
         trouble = None
         if missing is not None:
             trouble = {"stage": stage, "missing": missing, "error": _last_error(state)}
-        cells = [c for c in state.get("cells", {}).values() if (c["stage"], c["visit"]) == (stage, entered["visit"])]
+        every = {**state.get("cells", {}), **more.get("cells", {})}
+        cells = [c for c in every.values() if (c["stage"], c["visit"]) == (stage, entered["visit"])]
         await runtime.context.emit(
             StageFinished(
                 stage=stage,
@@ -94,7 +96,7 @@ class Stage(AgentMiddleware[StageState, RunContext, Any]):
             ),
             f"{stage}:{entered['visit']}:finished",
         )
-        return {"trouble": trouble}
+        return {**more, "trouble": trouble}
 
 
 def taken_up(state: Mapping[str, Any], context: RunContext) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, create_model
 
 from omc_agent import tools
 from omc_agent.agents.context import Outcome, RunContext
+from omc_agent.agents.outline import shown_names
 from omc_agent.events import CandidateScored, Warned
 from omc_agent.naming import model_name
 from omc_agent.tools.fingerprint import TIMINGS
@@ -59,6 +60,8 @@ class CellTool:
         first result.
     lost : callable
         What a cell that failed adds to the state: ``lost(outcome, into, arguments) -> dict``.
+    function : callable, optional
+        A function that is not of `tools/`; `before` is then the line of its import.
     """
 
     name: str
@@ -69,10 +72,12 @@ class CellTool:
     hidden: Sequence[str] = field(default_factory=tuple)
     shown: str = ""
     lost: Callable[[Outcome, list[str], Update], Update] = lambda outcome, into, arguments: {}
+    function: Callable[..., Any] | None = None
+    before: str = ""
 
     def build(self) -> BaseTool:
         """The tool, with a schema made from the function's signature and docstring."""
-        function = getattr(tools, self.name)
+        function = self.function or getattr(tools, self.name)
         frames = _frame_parameters(function)
 
         async def call(runtime: ToolRuntime[RunContext, Any], **given: Any) -> Command[Any]:
@@ -84,6 +89,7 @@ class CellTool:
                 code, names = f"save_state({into[0]!r}, {render_call(function, arguments, frames, [])})", []
             else:
                 code, names = render_call(function, arguments, frames, into), into
+            code = f"{self.before}{code}"
             if self.shown:
                 code = f"{code}\n{self.shown.format(into[0])}"
             outcome = await runtime.context.run_cell(
@@ -162,7 +168,8 @@ def answer(outcome: Outcome, runtime: ToolRuntime[RunContext, Any], update: Upda
     about: dict[str, Any] = {"cell": outcome.n, "status": outcome.status}
     if outcome.ok:
         about["frames"] = {
-            name: {"rows": ref["rows"], "columns": ref["columns"][:40]} for name, ref in outcome.frames.items()
+            name: {"rows": ref["rows"], "columns": shown_names(ref["columns"])}
+            for name, ref in outcome.frames.items()
         }
         about["values"] = {name: as_told(value) for name, value in outcome.values.items()}
         about["output"] = outcome.text

@@ -6,7 +6,7 @@ order of the stages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -20,6 +20,7 @@ from omc_agent.agents.data_analyst import DataAnalystAgent, FeatureAgent
 from omc_agent.agents.data_retrieval import DataRetrievalAgent
 from omc_agent.agents.model_evaluator import ModelEvaluatorAgent
 from omc_agent.agents.model_trainer import ModelTrainingAgent, TuningAgent
+from omc_agent.agents.offered import Found, find_offered
 from omc_agent.agents.planner import PlanningAgent, UnderstandingAgent
 from omc_agent.agents.reporter import ReportingAgent
 from omc_agent.graph import nodes
@@ -41,6 +42,8 @@ AGENTS: tuple[type[BaseAgent], ...] = (
 )
 BREAKER = "circuit_breaker"
 MAX_LEAK_ROUNDS = 2
+# Stages that a tool of another package may be offered to: its cells are replayed, or only look.
+WITH_CELLS = ("data_analysis", "feature_engineering", "model_training", "model_evaluation")
 
 Router = Callable[[Mapping[str, Any]], str]
 Graph = CompiledStateGraph[Any, Any, Any, Any]
@@ -130,15 +133,24 @@ _DECISIONS: dict[str, Router] = {
 }
 
 
+def offered_tools(off: Collection[str] = ()) -> Found:
+    """What other packages offer to the stages that work with cells; `off` names what is not to be loaded."""
+    stages = {agent.stage: [tool.name for tool in agent().bound()] for agent in AGENTS}
+    own = {name for names in stages.values() for name in names}
+    return find_offered(dict.fromkeys(WITH_CELLS, own), off)
+
+
 def build_graph(
     model: BaseChatModel,
     saver: BaseCheckpointSaver[Any] | None = None,
     stand_ins: Sequence[BaseChatModel] = (),
+    offered: Found | None = None,
 ) -> Graph:
-    """All stages wired, agents as subgraph nodes, on one checkpointer."""
+    """All stages wired, agents as subgraph nodes, on one checkpointer; `offered` are tools of other packages."""
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(AgentState, context_schema=RunContext)
     for agent in AGENTS:
-        graph.add_node(agent.stage, agent().build(model, stand_ins), metadata={"omc_stage": agent.stage})
+        tools = offered.of(agent.stage) if offered else ()
+        graph.add_node(agent.stage, agent().build(model, stand_ins, tools), metadata={"omc_stage": agent.stage})
     rules = {"leak_test": leak_test, "selection": selection, "scoring": scoring}
     for stage, node in {"clarification": nodes.clarification, **rules}.items():
         graph.add_node(stage, node, metadata={"omc_stage": stage})

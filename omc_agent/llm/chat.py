@@ -33,6 +33,10 @@ _NO_KEY = "no-key-needed"  # clients insist on some key; a server of one's own, 
 OWN_TRIES = ("openai", "azure_openai", "anthropic", "deepseek", "xai")
 
 
+# Ollama cuts the beginning off, silently, at a server's default of a few thousand tokens; no call of ours is larger.
+OLLAMA_CONTEXT = 16_384
+
+
 @dataclass(frozen=True)
 class OpenModel:
     """A chat model that is ready, how it is named, and where its key is from."""
@@ -127,7 +131,7 @@ def _arguments(
     if name.provider == "openai":
         given["stream_usage"] = True  # else a server of one's own is not asked what a call cost
     if name.provider == "ollama":
-        given = {"client_kwargs": {"timeout": settings.timeout}}
+        given = {"client_kwargs": {"timeout": settings.timeout}, "num_ctx": OLLAMA_CONTEXT}
     argument = _ARGUMENTS.get(name.provider, "api_key")
     if keyless:
         given[argument] = _NO_KEY

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omc_agent.brief import CLASSIFIERS, REGRESSORS, Brief
-from omc_agent.candidate import SIMPLE_LINEAR, SIMPLE_TREE
+from omc_agent.candidate import SIMPLE_LINEAR, SIMPLE_TREE, SMALL_TREES
 from omc_agent.naming import model_name
 
 # What is tried when the person names none. Linear first: at these sizes it matches or beats tuned trees.
 DEFAULT_CLASSIFIERS = ("logistic_regression", "random_forest", "gradient_boosting", "xgboost")
 DEFAULT_REGRESSORS = ("ridge", "random_forest", "gradient_boosting", "xgboost")
-# Shallow and few: what trees can see without being searched for, at a tenth of a forest's time.
-SMALL_TREES = {"n_estimators": 25, "max_depth": 4}
 FEW_ROWS = 500
 # Below this many rows a forest of values is whole: it takes a second, and sees what a line does not.
 FULL_FOREST_ROWS = 2_000

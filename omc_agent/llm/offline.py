@@ -30,6 +30,7 @@ class OfflineChatModel(BaseChatModel):
     """Plans and calls tools by fixed rules; the same messages always give the same answer."""
 
     seed: int = 0
+    reads_all: bool = True  # fixed rules cannot ask for what was put aside
     note: str = (
         "This run is planned by the embedded offline model: fixed rules, not a language model. It reads goals about"
         " prices by a small grammar, follows one plan, and writes no code of its own. -m provider:model puts a"

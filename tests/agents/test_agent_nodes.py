@@ -267,7 +267,10 @@ async def test_evaluation_proposes_a_search_while_rounds_are_left():
     left, world = await walk("model_evaluation", {**STATE, "candidates": CANDIDATES})
     assert left["proposal"]["next"] == "tune"
     assert left["proposal"]["model"] == "xgboost"
-    assert [cell.code for cell in world.cells] == ["comparison = compare_models(candidates)"]
+    (cell,) = world.cells
+    first, shown = cell.code.splitlines()  # a picture alone tells a language model nothing
+    assert first == "comparison = compare_models(candidates)"
+    assert shown.startswith("comparison[['name', 'score'")
 
 
 async def test_evaluation_looks_at_the_best_and_selects_when_no_round_is_left():
@@ -322,3 +325,42 @@ async def test_an_exploration_is_not_said_to_assume_what_it_would_have_predicted
     (reason,) = [event.text for event in world.events if event.kind == "reason"][:1]
     assert "Exploration of BTC" in reason
     assert "Assumed" not in reason
+
+
+def scores(*models):
+    """A model that scores only these."""
+    calls = [
+        {"name": "cross_validate_model", "args": {"features": "features", "model": m, "into": m}} for m in models
+    ]
+    return ScriptedChatModel(script=in_turn(*[("On.", [each]) for each in calls]))
+
+
+async def test_simple_models_that_the_chat_model_leaves_out_are_scored_by_the_host():
+    left, world = await walk("model_training", STATE, model=scores("xgboost"), outcome=scoring)
+    assert list(left["candidates"]) == ["xgboost", "logistic_regression", "random_forest"]
+    assert left["candidates"]["random_forest"]["yardstick"]
+    assert not left["candidates"]["xgboost"]["yardstick"]
+    assert "params={'n_estimators': 25, 'max_depth': 4}" in world.cells[2].code.replace("\n", "")
+    assert "metric='roc_auc'" in world.cells[1].code
+    assert world.kinds().count("candidate_scored") == 3
+    assert left["frames"]["random_forest_oof"]["stage"] == "model_training"
+    assert world.events[-1].cells == len(left["cells"])
+
+
+async def test_simple_models_that_a_person_left_out_stay_out_and_none_is_scored_twice():
+    state = {**STATE, "overrides": {"avoid_models": ["random_forest"]}}
+    left, _ = await walk("model_training", state, model=scores("logistic_regression"), outcome=scoring)
+    assert list(left["candidates"]) == ["logistic_regression"]
+    by_hand = {**STATE, "overrides": {"models": ["xgboost"], "logistic_regression.C": 0.5}}
+    left, world = await walk("model_training", by_hand, model=scores("xgboost"), outcome=scoring)
+    assert list(left["candidates"]) == ["xgboost", "logistic_regression"]
+    assert "params={'C': 0.5}" in world.cells[-1].code
+
+
+async def test_a_simple_model_that_fails_is_told_and_nothing_is_scored_beside_nothing():
+    left, _ = await walk("model_training", STATE, model=scores("xgboost"), outcome=failing("random_forest"))
+    assert list(left["candidates"]) == ["xgboost", "logistic_regression"]
+    assert left["failed"]["random_forest"]["why"] == "max_depth should be at least 0."
+    left, world = await walk("model_training", STATE, model=scores(), outcome=scoring)
+    assert world.cells == []
+    assert left["trouble"]["missing"] == "a scored candidate"

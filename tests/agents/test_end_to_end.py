@@ -85,7 +85,14 @@ def test_a_model_that_is_not_ours_drives_a_run_to_its_verdict(scripted_run):
     assert scripted_run.brief["coins"] == ["BTC"]
     assert scripted_run.verdict["call"] in ("edge", "no_edge", "inconclusive")
     assert scripted_run.verdict["opened"] == 1
-    assert [c["name"] for c in scripted_run.candidates] == ["constant", "logistic_regression"]
+    assert [c["name"] for c in scripted_run.candidates] == ["constant", "logistic_regression", "random_forest"]
+    # It left small trees out, which say whether complexity pays: the host scored them beside it.
+    trees = scripted_run.candidates[-1]
+    assert (trees["simple"], trees["yardstick"], trees["params"]) == (
+        True,
+        True,
+        {"n_estimators": 25, "max_depth": 4},
+    )
     assert scripted_run.choice["name"] == "logistic_regression"
     assert {"report.html", "model.skops"} <= {artifact["name"] for artifact in scripted_run.artifacts}
 

@@ -28,6 +28,8 @@ class Turn:
         name, description, parameters (JSON schema) of each bound tool.
     number : int
         Which request to this server it is, from 0; failed ones count.
+    streamed : bool
+        Whether the answer is to come in pieces.
     """
 
     wire: str
@@ -35,6 +37,7 @@ class Turn:
     messages: list[BaseMessage]
     tools: list[dict[str, Any]]
     number: int = 0
+    streamed: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -129,7 +132,20 @@ def messages_of(values: list[dict[str, Any]], wire: str) -> list[BaseMessage]:
     made: list[BaseMessage] = []
     for value in values:
         made += _anthropic(value) if wire == "anthropic" else _openai(value)
-    return made
+    return _paired(made) if wire == "ollama" else made
+
+
+def _paired(messages: list[BaseMessage]) -> list[BaseMessage]:
+    """Ollama's calls have no ids: answers follow their calls in order."""
+    waiting: list[str] = []
+    for place, message in enumerate(messages):
+        if isinstance(message, AIMessage):
+            waiting = [f"call_{place}_{k}" for k in range(len(message.tool_calls))]
+            for call, number in zip(message.tool_calls, waiting, strict=True):
+                call["id"] = number
+        elif isinstance(message, ToolMessage) and waiting:
+            message.tool_call_id = waiting.pop(0)
+    return messages
 
 
 def _openai(value: dict[str, Any]) -> list[BaseMessage]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import select
 import socket
+import sys
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -90,7 +92,7 @@ class ProviderServer:
     def take(self, wire: Wire, body: dict[str, Any], key: str) -> tuple[Turn, Reply | Fault]:
         """Number the request, keep it, and ask the script."""
         with self._lock:
-            turn = wire.read(body, len(self.turns))
+            turn = replace(wire.read(body, len(self.turns)), streamed=wire.streams(body))
             self.turns.append(turn)
             self.keys.append(key)
         return turn, self.script(turn)
@@ -106,6 +108,11 @@ class _Provider(ThreadingHTTPServer):
     """The HTTP server, which knows whose it is."""
 
     owner: ProviderServer
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that left between two requests is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 _ports: set[int] = set()
@@ -126,6 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: _Provider
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each small piece waits 40 ms for the client's system to say it has the last
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Quiet."""
