@@ -57,6 +57,7 @@ def serving(script: Callable[[Any], Any], *, pause: float = 0.0) -> Iterator[tup
     from tests.providers import ProviderServer
 
     with ProviderServer(script, pause=pause) as server:
+        server.closes = False  # clients keep their connections, as with a real provider
         os.environ.update(server.environment())
         yield server, init_chat_model("gpt-5-mini", model_provider="openai", streaming=True, timeout=30.0)
 

@@ -50,7 +50,7 @@ class ProviderServer:
 
     def __init__(self, script: Script = as_offline, *, pause: float = 0.0) -> None:
         self.script, self.pause = script, pause
-        self.closes = False
+        self.closes = True
         self.turns: list[Turn] = []
         self.keys: list[str] = []
         self.seconds: list[float] = []
