@@ -61,7 +61,9 @@ def make_parser() -> Parser:
     each.add_argument("--mermaid", action="store_true", help="as Mermaid text")
     _add_run_verbs(verbs)
     _add_data_verbs(verbs)
-    _add(verbs, "doctor", _doctor, "what is in force on this machine")
+    each = _add(verbs, "doctor", _doctor, "what is in force on this machine")
+    each.add_argument("-m", "--model", default=None, help="the models to look at, as in run")
+    each.add_argument("--base-url", default=None, metavar="URL", help="server of the model, as in run")
     return parser
 
 
@@ -369,10 +371,11 @@ def _import(parsed: argparse.Namespace) -> int:
 
 
 def _doctor(parsed: argparse.Namespace) -> int:
-    from omc_agent.config import AgentSettings
+    from omc_agent.config import settings_with
     from omc_agent.doctor import examination_text
 
-    print(examination_text(AgentSettings()))
+    given = {"model": parsed.model, "base_url": parsed.base_url}
+    print(examination_text(settings_with(None, **{name: value for name, value in given.items() if value})))
     return 0
 
 

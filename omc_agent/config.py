@@ -393,11 +393,21 @@ def settings_with(base: AgentSettings | None = None, **values: Any) -> AgentSett
         except TraitError as error:
             raise UsageError(
                 "usage.value",
-                given=f"{name}={value!r} cannot be used: {error}",
+                given=f"{name}={value!r} cannot be used: {_why(error)}",
                 have=f"The default is {AgentSettings.class_traits()[name].default()!r}.",
                 try_=f"{AgentSettings.class_traits()[name].help}",
             ) from None
     return fresh
+
+
+def _why(error: TraitError) -> str:
+    """The end of the trait's sentence; its beginning names the trait and its class, which are said already."""
+    text = str(error)
+    for start, said in ((" instance should not be ", "it must not be "), (" instance expected ", "it must be ")):
+        if start in text:
+            rest = text.partition(start)[2].partition(", but a value")[0].partition(", not ")[0]
+            return f"{said}{rest.strip()}."
+    return text
 
 
 def _check_finite(value: Any) -> None:

@@ -35,7 +35,7 @@ GOAL (one sentence, on the lines below)
 %agent verify ID                replay it, and say what comes out otherwise
 %agent predict ID NAME [-o NAME]  predict the rows of a DataFrame with the scored model
 %agent delete ID                remove it and its files
-%agent doctor                   what is in force on this machine"""
+%agent doctor [-m MODEL]        what is in force on this machine"""
 
 
 class Shown:
@@ -89,10 +89,14 @@ class Verbs:
         print(HELP)
 
     def doctor(self, words: list[str]) -> None:
-        """What is in force."""
+        """What is in force, with the settings' model or with another."""
+        from omc_agent.config import settings_with
         from omc_agent.doctor import examination_text
 
-        print(examination_text(self.settings))
+        parser = Parser(prog="%agent doctor", add_help=False)
+        parser.add_argument("-m", "--model", default=None)
+        parsed = parser.parse_args([*words])
+        print(examination_text(settings_with(self.settings, model=parsed.model) if parsed.model else self.settings))
 
     def list(self, words: list[str]) -> Shown:
         """Runs, newest first."""

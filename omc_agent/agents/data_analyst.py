@@ -80,7 +80,10 @@ async def _portraits(state: StageState, context: RunContext) -> dict[str, Any]:
     ref = state.get("frames", {}).get(name)
     if not ref:
         return {}
-    source, rows = context.source, await context.load_frame(ref["sha"])
+    try:
+        source, rows = context.source, await context.load_frame(ref["sha"])
+    except FileNotFoundError:  # the stage's first cell makes it again, or says by name what is gone
+        return {}
     named: dict[str, Any] = {"more": source.secret_columns, "allowed": source.allowed}
     return {"portraits": {name: await asyncio.to_thread(portrait, rows, part="all", **named)}}
 

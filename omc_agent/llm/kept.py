@@ -25,7 +25,7 @@ _MADE_UP = re.compile(r"\b0x[0-9a-f]{6,16}\b|\bipykernel_\d+[/\\]+\d+\.py\b")
 # Blocks of an answer that say again what its calls say, or that only its own provider can read.
 _SILENT = {"tool_use", "tool_call", "function_call", "thinking", "redacted_thinking", "reasoning"}
 # Why an answer ended, as the providers say it, when it came to its own end.
-_WHOLE = {"", "stop", "tool_calls", "function_call", "end_turn", "tool_use", "stop_sequence", "complete"}
+_WHOLE = {"stop", "tool_calls", "function_call", "end_turn", "tool_use", "stop_sequence", "complete"}
 _REASONS = ("finish_reason", "stop_reason", "done_reason")
 
 
@@ -96,6 +96,8 @@ def plain_tools(tools: Iterable[Any]) -> dict[str, str]:
 def is_whole(message: AIMessage) -> bool:
     """Whether an answer is worth keeping: it says something, came to its own end, and is no refusal.
 
+    One that does not say why it ended may have broken off in its middle.
+
     Examples
     --------
     >>> is_whole(AIMessage("Done.", response_metadata={"finish_reason": "stop"}))
@@ -103,10 +105,10 @@ def is_whole(message: AIMessage) -> bool:
     >>> is_whole(AIMessage("Done, and", response_metadata={"finish_reason": "length"})), is_whole(AIMessage(""))
     (False, False)
     """
-    ended = {str(message.response_metadata.get(name) or "").lower() for name in _REASONS}
+    ended = {str(told).lower() for name in _REASONS if (told := message.response_metadata.get(name))}
     says = bool(message.tool_calls or message.text.strip())
     refused = bool(message.additional_kwargs.get("refusal"))
-    return says and not refused and not message.invalid_tool_calls and ended <= _WHOLE
+    return says and not refused and not message.invalid_tool_calls and bool(ended) and ended <= _WHOLE
 
 
 def packed(message: AIMessage) -> str | None:

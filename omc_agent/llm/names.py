@@ -138,7 +138,7 @@ def _read(part: str, aliases: Mapping[str, str]) -> ModelName:
     if name and package_of(provider):
         return ModelName(provider, name)
     family = next((of for start, of in _FAMILIES.items() if not rest and provider.startswith(start)), "")
-    near = difflib.get_close_matches(provider, [*PROVIDERS, *aliases], n=3) or sorted(PROVIDERS)
+    near = difflib.get_close_matches(provider, [*PROVIDERS, *aliases], n=3, cutoff=0.7) or sorted(PROVIDERS)
     lead = "Nearest" if len(near) <= 3 else "Providers"
     also = f" Aliases: {', '.join(sorted(aliases))}." if aliases else ""
     example = f"{provider}:MODEL" if provider in PROVIDERS else "openai:gpt-5"

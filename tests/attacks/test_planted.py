@@ -193,7 +193,7 @@ async def test_a_query_before_the_seal_gives_nothing(market):
     assert script.obeyed
     (reply,) = [m for m in state["messages"] if isinstance(m, ToolMessage)]
     assert reply.status == "error"
-    assert "before the rows were fetched and sealed" in reply.text
+    assert "cannot be told from sealed ones" in reply.text
 
 
 # -- code ------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ async def test_where_nobody_is_asked_planted_code_runs_in_the_sandbox_and_gets_n
         ) as box:
             world = World("never")
 
-            async def run_cell(code, *, key, kind, into, entered, world=world, box=box):
+            async def run_cell(code, *, key, kind, into, entered, world=world, box=box, check=None):
                 world.cells.append(code)
                 result = await box.run(code)
                 return Outcome(n=1, status=result.status, text=result.text, error=result.error, reason=result.reason)

@@ -89,7 +89,7 @@ def test_what_is_cut_empty_broken_or_refused_is_not_whole(message):
     assert not is_whole(message)
 
 
-@pytest.mark.parametrize("reason", ["stop", "tool_calls", "end_turn", "tool_use", "STOP", None])
+@pytest.mark.parametrize("reason", ["stop", "tool_calls", "end_turn", "tool_use", "STOP"])
 def test_an_answer_that_came_to_its_own_end_is_whole(reason):
     assert is_whole(AIMessage("Done.", response_metadata={"finish_reason": reason}))
 
