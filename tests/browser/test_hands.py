@@ -11,7 +11,8 @@ GOAL = "%%agent --db {} --trials 1 --approve always --id {}\nPredict whether ETH
        ", using the last 12 days"  # fmt: skip
 # A model that writes one cell of its own in the analysis, and else does what the offline model does.
 FREE = """
-import omc_agent.session
+import omc_agent.thinking
+from omc_agent.llm.chat import OpenModel
 from omc_agent.llm.offline import OfflineChatModel
 
 class Writes(OfflineChatModel):
@@ -24,9 +25,11 @@ class Writes(OfflineChatModel):
                 call[0].update(name="run_python", args={"code": "print('as it was written', 1 + 1)"})
         return made
 
-if not hasattr(omc_agent.session, "ours"):
-    omc_agent.session.ours = omc_agent.session.open_chat_model
-omc_agent.session.open_chat_model = lambda chat: Writes() if chat.seed == 7 else omc_agent.session.ours(chat)
+if not hasattr(omc_agent.thinking, "ours"):
+    omc_agent.thinking.ours = omc_agent.thinking.open_chat_models
+omc_agent.thinking.open_chat_models = (
+    lambda chat: [OpenModel("offline", Writes())] if chat.seed == 7 else omc_agent.thinking.ours(chat)
+)
 """
 
 
