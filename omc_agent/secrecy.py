@@ -10,15 +10,16 @@ from omc_agent.errors import UsageError
 
 HIDDEN = "***"
 _SHORTEST = 12  # characters of a secret in the environment; shorter ones may be plain words
-# Forms that providers give to their keys, and assignments of what is called a key.
-_FORMS = re.compile(
-    r"\b(?:sk|rk)-(?=[\w-]*\d)[\w-]{16,}"
-    r"|\bAIza[\w-]{30,}"
-    r"|\b(?:gsk|hf|fw|csk|gh[opsu])_(?=[A-Za-z]*\d)[A-Za-z0-9]{18,}"
-    r"|\b(?:tgp_v1|lsv2_pt|lsv2_sk|github_pat)_\w{18,}"
-    r"|\b(?:xai|pplx|nvapi|r8|xox[abprs])-[\w-]{18,}"
-    r"|\bAKIA[0-9A-Z]{16}\b"
-    r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"
+# Forms that providers give to their keys and tokens; what may not be typed, and what may not leave.
+KEY_FORMS = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"(?:sk|rk)-(?=[\w-]*\d)[\w-]{16,}|(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{10,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|ya29\.[\w-]{20,}"
+    r"|(?:gsk|hf|fw|csk|gh[opsur])_(?=[A-Za-z]*\d)[A-Za-z0-9]{18,}|glpat-[\w-]{16,}"
+    r"|(?:tgp_v1|lsv2_pt|lsv2_sk|github_pat)_\w{18,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{30,}"
+    r"|(?:xai|pplx|nvapi|r8)-[\w-]{18,}|xox[abeprs]-[A-Za-z0-9-]{10,}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
+    r")"
 )
 _NAMED = re.compile(
     r"(?i)((?:api[_-]?key|access[_-]?key|secret|token|passw(?:or)?d)\w*[\"']?\s*[=:]\s*[\"']?|\bbearer\s+)"
@@ -46,7 +47,7 @@ def holds_secret(text: str) -> bool:
     (True, False)
     """
     known = any(value in text for value in _known())
-    return known or any(form.search(text) is not None for form in (_FORMS, _NAMED, _IN_URL))
+    return known or any(form.search(text) is not None for form in (KEY_FORMS, _NAMED, _IN_URL))
 
 
 def hide_secrets(text: str) -> str:
@@ -62,7 +63,7 @@ def hide_secrets(text: str) -> str:
     for value in _remembered:
         text = re.sub(re.escape(value[:7]) + r"[\w*.-]*[\w*]", HIDDEN, text)
     text = _IN_URL.sub(rf"\1:{HIDDEN}@", text)
-    text = _NAMED.sub(rf"\g<1>{HIDDEN}", _FORMS.sub(HIDDEN, text))
+    text = _NAMED.sub(rf"\g<1>{HIDDEN}", KEY_FORMS.sub(HIDDEN, text))
     return _SHORTENED.sub(HIDDEN, text)
 
 

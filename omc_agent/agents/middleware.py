@@ -22,7 +22,7 @@ from omc_agent.agents.arguments import misfit
 from omc_agent.agents.context import BEGUN, RunContext, Words
 from omc_agent.agents.ordering import InOrder
 from omc_agent.agents.stage import Stage, StageState, taken_up
-from omc_agent.agents.usable import spoken
+from omc_agent.agents.usable import spoken, task_of
 from omc_agent.brief import Brief
 from omc_agent.errors import AgentError, ModelError, RunStopped
 from omc_agent.events import Act, BriefRead, Observe, Reason
@@ -71,7 +71,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         why = self._enough(request, context)
         if why is not None:
             return AIMessage(why)
-        key = _task(request.runtime)
+        key = task_of(request.runtime)
         await context.afford(self.agent.stage, key)
         request = _with_said(request, context.words, self.agent.stage)
         try:
@@ -114,7 +114,7 @@ class Steps(AgentMiddleware[StageState, RunContext, Any]):
         handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
     ) -> ToolMessage | Command[Any]:
         context = cast(RunContext, request.runtime.context)
-        call, key = request.tool_call, _task(request.runtime)
+        call, key = request.tool_call, task_of(request.runtime)
         if self._is_second_cell(request):
             return _reply(call, NOT_RUN, ok=False)
         await context.emit(Act(stage=self.agent.stage, tool=call["name"], args=call["args"]), f"{key}:act")
@@ -243,11 +243,6 @@ def _place(request: ToolCallRequest) -> tuple[str, int]:
     ids = [call["id"] for call in last.tool_calls] if last is not None else []
     here = request.tool_call["id"]
     return str((last and last.id) or here), ids.index(here) if here in ids else 0
-
-
-def _task(runtime: Any) -> str:
-    info = getattr(runtime, "execution_info", None)
-    return str(info.task_id) if info is not None else "no-task"
 
 
 def _reply(call: Any, text: str, *, ok: bool) -> ToolMessage:

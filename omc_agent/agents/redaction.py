@@ -6,17 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from omc_agent.secrecy import KEY_FORMS
+
 HIDDEN = "[redacted]"
 LEVELS = ("none", "secrets", "values")
-_KEYS = re.compile(
-    r"(?<![A-Za-z0-9])(?:"
-    r"sk-(?:[A-Za-z]+-)*[A-Za-z0-9_\-]{16,}|(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{10,}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[A-Za-z0-9_\-]{30,}|ya29\.[A-Za-z0-9_\-]{20,}"
-    r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_\-]{16,}|hf_[A-Za-z0-9]{20,}"
-    r"|xox[abeprs]-[A-Za-z0-9\-]{10,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_\-]{30,}"
-    r"|eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{4,}"
-    r")"
-)
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _NAMED = re.compile(
     r"(?i)\b((?:[\w\-]*(?:password|passwd|secret|api[_\-]?key|access[_\-]?key|auth[_\-]?token|bearer))\s*(?:[=:]|\bis\b|\s)\s*)"
@@ -51,7 +44,7 @@ def without_secrets(text: str) -> str:
     'mail [redacted], card [redacted], db postgresql://[redacted]@h/d, at 1717200000000'
     """
     text = _PEM.sub(HIDDEN, text)
-    text = _KEYS.sub(HIDDEN, text)
+    text = KEY_FORMS.sub(HIDDEN, text)
     if "://" in text:
         text = _URL.sub(rf"\1{HIDDEN}@", text)
     if _NAMES.search(text):

@@ -21,7 +21,7 @@ from omc_agent.tools.coins import UnknownCoinWarning, choose_coins
 from omc_agent.tools.connection import database_url, open_database
 from omc_agent.tools.plain_frame import plain_frame
 from omc_agent.tools.prices_table import PricesTable, find_prices_table, find_table
-from omc_agent.tools.sql_guard import clip_query, dialect_of, read_only, shown_query
+from omc_agent.tools.sql_guard import dialect_of, read_only, shown_query
 from omc_agent.tools.sql_words import only_plain
 from omc_agent.tools.time_column import no_times
 from omc_agent.tools.time_span import as_span, stamp, told
@@ -29,7 +29,6 @@ from omc_agent.tools.time_span import as_span, stamp, told
 __all__ = [
     "UnknownCoinWarning",
     "as_prices",
-    "clip_query",
     "fetch_price_data",
     "fetch_table",
     "get_available_coins",
@@ -291,7 +290,8 @@ def query_before(
     Raises
     ------
     DataError
-        As `sql_guard.clip_query`, and ``data.bad_query`` when the database refuses it or takes too long.
+        ``data.not_read_only``; ``data.no_table``; ``data.bad_query`` when rows cannot be clipped, a column is
+        withheld, or the database refuses the query or takes too long.
 
     Examples
     --------

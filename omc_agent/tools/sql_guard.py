@@ -1,16 +1,12 @@
-"""The guard of queries: one SELECT is let through, and no row of the sealed stretch."""
+"""The guard of queries: one SELECT that only reads is let through."""
 
 from __future__ import annotations
 
-import pandas as pd
 import sqlalchemy as sa
 import sqlglot
 from sqlglot import exp
 
 from omc_agent.errors import DataError
-from omc_agent.tools.clipping import find_clips, put_in
-from omc_agent.tools.connection import database_url, open_database
-from omc_agent.tools.sql_words import only_plain
 
 _DIALECTS = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql"}
 _WRITES = (
@@ -58,48 +54,6 @@ def read_only(sql: str, dialect: str | None = None) -> exp.Query:
         return only
     have = f"{acting[0]} does more than read." if acting else "Only one statement that reads is let through."
     raise DataError("data.not_read_only", given=shown, have=have, try_="Try one SELECT.")
-
-
-def clip_query(sql: str, db: str | None, table: str, before: str | pd.Timestamp | None) -> str:
-    """The same SELECT, reading nothing but rows from before a time.
-
-    Parameters
-    ----------
-    sql : str
-        One SELECT of ordinary parts (`sql_words.FUNCTIONS`). Another table than `table` needs a time of its own and
-        is clipped one of its own steps earlier; views and tables without a time are refused, as they may hold the
-        same rows.
-    db : str, optional
-        SQLAlchemy URL; by default the environment's ``OMC_AGENT_DB``.
-    table : str
-        The table of bars.
-    before : str or Timestamp
-        ISO 8601, naive is UTC; rows at or after it are hidden. Where only the date of a stored time sorts, the
-        whole day is.
-
-    Returns
-    -------
-    str
-        SQL in the database's dialect.
-
-    Raises
-    ------
-    DataError
-        ``data.not_read_only``; ``data.no_table``; ``data.bad_query`` when the rows cannot be clipped.
-
-    Examples
-    --------
-    >>> clip_query("DELETE FROM bars", "sqlite:////no/such.db", "bars", None)  # doctest: +IGNORE_EXCEPTION_DETAIL
-    Traceback (most recent call last):
-    DataError: The database was sqlite:////no/such.db.
-    """
-    engine = open_database(database_url(db))
-    dialect = dialect_of(engine)
-    parsed = read_only(sql, dialect)
-    only_plain(parsed, shown_query(sql))
-    clips = find_clips(engine, parsed, table, before)
-    stands = [(name, clip.rows) for name, clip in clips.items()]
-    return put_in(parsed, clips, stands).sql(dialect=dialect, comments=False)
 
 
 def shown_query(sql: str) -> str:

@@ -7,8 +7,7 @@ import pytest
 from stored import STYLES, TABLE, bars, write
 
 from omc_agent.errors import DataError
-from omc_agent.tools.data import fetch_price_data, query
-from omc_agent.tools.sql_guard import clip_query
+from omc_agent.tools.data import fetch_price_data, query, query_before
 
 
 @pytest.fixture
@@ -75,7 +74,7 @@ def test_honest_queries_are_answered(db, sql, answer):
 def test_a_clipped_query_never_sees_a_sealed_row(tmp_path, style, sql):
     kind, write_time = STYLES[style]
     url = write(tmp_path / "m.db", bars(style=write_time), f"coin_type TEXT, timestamp {kind}, last REAL")
-    seen = query(clip_query(sql, url, TABLE, "2024-01-02T12:00:00+00:00"), url).iloc[0, 0]
+    seen = query_before(sql, url, TABLE, "2024-01-02T12:00:00+00:00").iloc[0, 0]
     # 432 bars lie before the cut; where only the date sorts, the whole day is hidden.
     exact = style in ("iso text", "iso text with T", "epoch seconds", "epoch milliseconds")
     assert seen == 100.0 + 431 if exact else 0 < seen <= 100.0 + 431
@@ -94,4 +93,4 @@ def test_a_clipped_query_never_sees_a_sealed_row(tmp_path, style, sql):
 )
 def test_what_cannot_be_clipped_is_refused(db, sql, before):
     with pytest.raises(DataError):
-        clip_query(sql, db, TABLE, before)
+        query_before(sql, db, TABLE, before)
