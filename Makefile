@@ -31,6 +31,7 @@ system:
 	@command -v chromium >/dev/null || $(call apt,chromium fonts-dejavu-core)
 	@command -v bwrap >/dev/null || $(call apt,bubblewrap)
 	@command -v redis-server >/dev/null || $(call apt,redis-server)
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || $(call apt,postgresql)
 
 demo: setup system
 	@rm -rf $(OUT) && mkdir -p $(OUT)

@@ -34,6 +34,16 @@ def unload_ipython_extension(shell: Any) -> None:
     unload(shell)
 
 
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "omc_agent"}]
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    from omc_agent.server.extension import load
+
+    load(app)
+
+
 def __getattr__(name: str) -> Any:
     # Lazy: importing this package must cost a notebook next to nothing.
     homes = {"run": "face", "RunResult": "result", "Session": "session"}

@@ -27,6 +27,7 @@ FLOOR = {
     "secrecy": 1, "policy": 1, "accepting": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
     "thinking": 5, "recipe": 5, "exporting": 5, "verifying": 5, "comparing": 5, "predicting": 5, "notebook": 5,
     "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "terminal": 6, "__init__": 6,
+    "server": 6,
 }  # fmt: skip
 OPENERS = {
     "session",
@@ -54,6 +55,7 @@ OPENERS = {
     "market",
     "doctor",
     "demo",
+    "server",
 }
 
 
@@ -93,10 +95,11 @@ def test_imports_go_down_and_wings_do_not_know_each_other(path):
 
 HOMES = {
     "ipywidgets": {"panels"},
-    "tornado": set(),
+    "tornado": {"server"},
+    "jupyter_server": {"server"},
     "sqlalchemy": {"store", "tools", "session", "orchestrator", "doctor", "demo"},
     "alembic": {"store"},
-    "jupyter_client": {"sandbox"},
+    "jupyter_client": {"sandbox", "server"},
     "langgraph": {"graph", "agents", "session", "store"},
     "langchain": {"agents", "llm"},
     "sklearn": {"tools"}, "xgboost": {"tools"}, "ta": {"tools"}, "seaborn": {"tools"}, "optuna": {"tools"},
