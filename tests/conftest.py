@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-# Collected as a doctest, the package that a test installs would be imported from here, not from where it is installed.
+# As a doctest the package that a test installs would be imported from here, not from where it is installed.
 collect_ignore = ["offered_package"]
 ROOT = Path(__file__).resolve().parent.parent
 REAL_BARS = Path(os.environ.get("OMC_AGENT_TEST_DATA", ROOT.parent / "shared" / "data"))
