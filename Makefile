@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup system demo lab test test-unit test-browser test-notebooks record-notebook lint lock clean \
-	test-attacks test-kill bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick
+	test-attacks test-kill test-long bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick
 
 setup: $(DONE)
 
@@ -51,7 +51,7 @@ test: setup system lint test-unit test-browser test-notebooks
 test-unit: setup system
 	@rm -f .coverage .coverage.*
 	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder tests/test_kill.py tests/attacks tests omc_agent --doctest-modules --ignore=tests/browser --ignore=tests/notebooks \
-		--ignore=omc_agent/store/migrations --cov --cov-report=
+		-m "not long" --ignore=omc_agent/store/migrations --cov --cov-report=
 
 test-browser: setup system
 	$(PYTEST) -n 2 --dist loadgroup tests/browser
@@ -74,6 +74,10 @@ lock: setup
 	$(BIN)/pip-compile -q --upgrade --extra dev --strip-extras --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --no-annotate --no-header -o constraints.txt pyproject.toml
 	sed -i '/^#/d' constraints.txt
+
+# Whole runs that `make test` leaves out, because a cheaper test holds the same: some minutes.
+test-long: setup system
+	$(PYTEST) -n 2 --dist loadfile -m long tests --ignore=tests/browser --ignore=tests/notebooks
 
 # The attacks with every way of the walled tier, as root and as an ordinary user.
 test-attacks: setup system

@@ -36,7 +36,7 @@ def test_new_rows_need_no_species(iris):
     ("load", "target", "goal", "task"),
     [
         (load_breast_cancer, "malignant", "predict malignant", "classification"),
-        (load_diabetes, "progression", "predict progression", "regression"),
+        pytest.param(load_diabetes, "progression", "predict progression", "regression", marks=pytest.mark.long),
     ],
 )
 def test_small_bundled_sets_are_an_edge_or_undecided_with_few_candidates(load, target, goal, task, tmp_path):

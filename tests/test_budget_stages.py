@@ -16,6 +16,7 @@ from tests.conftest import QUICK
 from tests.providers import ProviderServer, as_offline
 from tests.providers.wires import usage_of
 
+pytestmark = pytest.mark.long  # test_purse.py and test_spending.py hold single calls and stages
 SETTINGS = {**QUICK, "approve": "never", "model": "openai:gpt-5"}
 MOST = 60
 

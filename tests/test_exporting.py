@@ -56,6 +56,7 @@ def test_a_run_on_bars(finished, market, tmp_path):
     assert "further look" in text
 
 
+@pytest.mark.long
 def test_a_run_with_a_fit_cell(market, tmp_path):
     run = omc_agent.run(VOLATILITY, db=market, **QUICK)
     assert any(cell["kind"] == "fit" for cell in run.cells)
@@ -71,6 +72,7 @@ def test_a_run_on_a_frame_that_was_handed_in(tmp_path):
     assert (tmp_path / "run-rows.feather").exists()
 
 
+@pytest.mark.long
 def test_a_run_that_a_person_changed_says_who_and_what(market, tmp_path):
     settings = settings_with(None, db=market, approve="never", **QUICK)
     goal = "Predict whether ETH rises over the next hour with logistic regression, using the last 30 days"

@@ -77,6 +77,7 @@ if ALL:
         assert_same(found, undisturbed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "plan",
     [{"child": n} for n in (range(2, 18) if ALL else (9,))] + [{"zygote": n} for n in (range(2, 18) if ALL else ())],
@@ -100,6 +101,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("write", range(20, WRITES, 7) if ALL else (150,))
 def test_a_full_disk_ends_the_run_in_one_line_and_it_goes_on_when_there_is_room(
     undisturbed, market, small_disk, write
@@ -111,6 +113,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_it_goes_on_when_there_is_room(
     assert_same(outcome(drive(small_disk, market)), undisturbed)
 
 
+@pytest.mark.long
 def test_a_store_that_is_locked_for_a_while_surfaces_nowhere(undisturbed, market, tmp_path):
     seconds = 10 if ALL else 4
     holders = [

@@ -37,7 +37,10 @@ class Talked:
         self.result, self.turns, self.replies, self.tried = result, turns, replies, tried
 
 
-@pytest.fixture(scope="module", params=list(MODELS))
+@pytest.fixture(
+    scope="module",
+    params=["openai", *(pytest.param(wire, marks=pytest.mark.long) for wire in ("anthropic", "ollama"))],
+)
 def talked(request, days, tmp_path_factory):
     """One run by a wire; the offline rules answer behind it, so the plan is known and the way is not."""
     replies = []

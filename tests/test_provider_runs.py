@@ -86,6 +86,7 @@ def test_a_run_in_which_each_call_fails_once_comes_to_the_same_result(market, fi
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_a_stand_in_goes_on_and_when_it_dies_too_another_model_can_be_named(market, finished, provider):
     def script(turn):
         dead = turn.number >= 12 if turn.model == "one" else turn.number >= 24

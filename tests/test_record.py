@@ -77,6 +77,7 @@ print(json.dumps({"verdict": result.verdict, "candidates": result.candidates, "c
 """
 
 
+@pytest.mark.long
 def test_a_whole_run_is_replayed_equal_in_another_process_home_and_month(market, folder, provider):
     first = omc_agent.run(GOAL, db=market, model=MODEL, record="run.jsonl", **QUICK)
     asked = len(provider.turns)

@@ -103,6 +103,7 @@ def test_export_as_notebook_script_and_record(finished, tmp_path):
     assert json.loads(finished.export(tmp_path / "run.json").read_text())["id"] == finished.id
 
 
+@pytest.mark.long
 def test_two_runs_with_one_seed_are_identical(market, tmp_path, finished):
     again = omc_agent.run(GOAL, db=market, home=str(tmp_path), **QUICK)
     assert again.verdict == finished.verdict
@@ -115,6 +116,7 @@ def test_two_runs_with_one_seed_are_identical(market, tmp_path, finished):
     }
 
 
+@pytest.mark.long
 def test_opening_the_same_rows_again_is_counted_and_costs_confidence(market, tmp_path):
     quick = {**QUICK, "tuning_rounds": 0}
     first = omc_agent.run(GOAL, db=market, home=str(tmp_path), **quick)
@@ -296,6 +298,7 @@ def test_plan_only_runs_nothing(market):
     assert result.cells == []
 
 
+@pytest.mark.long
 def test_openings_of_a_frame_of_ones_own_are_counted_whatever_its_span(market):
     from omc_agent.tools.data import fetch_price_data
 

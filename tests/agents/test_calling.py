@@ -41,7 +41,7 @@ async def run(monkeypatch, wire, *answers, whole=False, timeout=20.0):
 # -- a fault, and the next try ---------------------------------------------------------------------------------------
 
 FAULTS = {
-    "timeout": (Fault("hang"), "no answer within 0.3 s"),
+    "timeout": (Fault("hang"), "no answer within 0.8 s"),
     "429": (Fault(status=429), "429"),
     "500": (Fault(status=500), "500"),
     "overloaded": (Fault(status=529), "529"),
@@ -56,7 +56,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_fault_is_told_and_tried_again(monkeypatch, wire, whole, name):
     fault, words = FAULTS[name]
-    timeout = 0.3 if name == "timeout" else 20.0
+    timeout = 0.8 if name == "timeout" else 20.0
     done, server = await run(monkeypatch, wire, fault, LAGS, DONE, whole=whole, timeout=timeout)
     (told,) = done.tries
     assert told.startswith(f"{wire}:m did not answer (try 1): ")

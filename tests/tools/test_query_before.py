@@ -182,7 +182,7 @@ def selects(draw, depth=2):
     return f"SELECT {value} AS a FROM {source}{order}{limit}"
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(sql=selects())
 def test_random_selects_see_the_same_as_in_a_database_without_sealed_rows(db, small, sql):
     """What comes back does not depend on sealed rows: it is what a database gives that never had them."""
