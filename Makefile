@@ -50,7 +50,7 @@ test: setup system lint test-unit test-browser test-notebooks
 
 test-unit: setup system
 	@rm -f .coverage .coverage.*
-	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder tests/test_kill.py tests/attacks tests omc_agent --doctest-modules --ignore=tests/browser --ignore=tests/notebooks \
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder tests/test_kill.py tests/attacks tests omc_agent --doctest-modules --ignore=tests/browser --ignore=tests/notebooks \
 		-m "not long" --ignore=omc_agent/store/migrations --cov --cov-report=
 
 test-browser: setup system
