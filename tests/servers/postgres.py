@@ -22,7 +22,8 @@ _FAST = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_com
 class Postgres:
     """A server of its own, as a context manager; databases are made on demand and end with it.
 
-    `url` takes the name of a database, `new_database` makes one; `stop` and `start` lose the server and bring it back.
+    `url` takes the name of a database, `new_database` makes one; `stop` and `start` take the server away and bring it
+    back.
 
     Parameters
     ----------
@@ -99,8 +100,8 @@ class Postgres:
         secret.write_text(self.password)
         if self._as:
             os.chown(secret, self._as["user"], self._as["group"])
-        command = [_binary("initdb"), "-D", self.folder / "data", "-U", USER, "--pwfile", secret, "-A", "scram-sha-256",
-                   "-E", "UTF8", "--no-locale", "--no-sync"]  # fmt: skip
+        command = [_binary("initdb"), "-D", self.folder / "data", "-U", USER, "--pwfile", secret]
+        command += ["-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--no-sync"]
         done = subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=120, **self._as)
         if done.returncode:
             raise RuntimeError(f"initdb failed: {done.stderr[-2000:]}")
