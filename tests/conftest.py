@@ -67,3 +67,14 @@ def finished(market, tmp_path_factory):
         home=str(home),
         **QUICK,
     )
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A real PostgreSQL on loopback; each test takes a database of its own from it."""
+    from tests.servers.postgres import Postgres, why_no_postgres
+
+    if reason := why_no_postgres():
+        pytest.skip(reason)
+    with Postgres() as server:
+        yield server
