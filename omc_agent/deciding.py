@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from omc_agent.brief import PlanStep, why_not
 from omc_agent.errors import UsageError
-from omc_agent.graph.state import OPTIONAL, STAGES
+from omc_agent.graph.stages import OPTIONAL, STAGES
 from omc_agent.overrides import KEYS, checked, parse_overrides
 from omc_agent.request import CLARIFICATION, Decision, Request, words_of
 from omc_agent.sandbox import guard

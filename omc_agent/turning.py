@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from omc_agent.branching import Turn
 from omc_agent.errors import UsageError
-from omc_agent.graph.state import STAGES
+from omc_agent.graph.stages import STAGES
 from omc_agent.overrides import KEYS, ORDER, earliest_stage, parse_overrides
 
 

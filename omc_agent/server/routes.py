@@ -1,0 +1,30 @@
+"""The table of routes: addresses as `openapi.yaml` writes them, and who answers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jupyter_server.utils import url_path_join
+from tornado.web import RequestHandler
+
+from omc_agent.server.base import NowhereHandler
+from omc_agent.server.sessions import SessionHandler, SessionsHandler
+
+PREFIX = "/api/v1/lab/agent"
+ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
+    ("/sessions", SessionsHandler),
+    ("/sessions/{id}", SessionHandler),
+)
+
+
+def handlers(base_url: str) -> list[tuple[str, Any]]:
+    """Tornado's rules for a server with that base URL; what lies below ours and is no route is answered too."""
+    here = re.escape(url_path_join(base_url, PREFIX))
+    rules: list[tuple[str, Any]] = [(here + _pattern(path) + "$", handler) for path, handler in ROUTES]
+    return [*rules, (here + r"(?:/.*)?$", NowhereHandler)]
+
+
+def _pattern(path: str) -> str:
+    """``/sessions/{id}`` as a pattern; a name never reaches over a slash, written out or not."""
+    return re.sub(r"\\\{\w+\\\}", r"([^/]+)", re.escape(path))
