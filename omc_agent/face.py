@@ -40,6 +40,9 @@ class View(Protocol):
         ...
 
 
+# What the row of a run keeps and a process that goes on with it has of its own, or reads elsewhere.
+NOT_TAKEN_UP = ("limits", "databases", "home", "database_url", "db", "follow", "named", "kernel_id")
+
 _orchestrators: dict[tuple[str, str, str], AgentOrchestrator] = {}
 _lock = threading.Lock()
 
@@ -98,13 +101,42 @@ def start(
     `named` describes what the goal names in braces; frames are described by their schema, as their values are not
     told before the seal.
     """
+    settings, row = draft(
+        goal, settings=settings, frames=frames, model=model, session_id=session_id, follow=follow, named=named
+    )
+    shared = orchestrator_for(settings)
+    session = Session(shared, settings, row, frames=frames, interactive=interactive, model=model, **_shown(view))
+    return Handle(session, the_engine().submit(session.run(plan_only=plan_only)), settings, shared.store)
+
+
+def draft(
+    goal: str,
+    *,
+    settings: AgentSettings,
+    frames: Mapping[str, Any] | None = None,
+    model: Any = None,
+    session_id: str | None = None,
+    follow: str = "",
+    named: Mapping[str, Any] | None = None,
+    status: str = "running",
+    user: str = "",
+) -> tuple[AgentSettings, dict[str, Any]]:
+    """Check what a run is to begin with, and create its row; opens no model and no sandbox.
+
+    Returns
+    -------
+    AgentSettings
+        Those of the run, with the paths of its record made absolute.
+    dict
+        The row, with that `status`, in the name of `user` (default: whoever runs this process).
+    """
     refuse_secrets(goal, "The goal")  # before there is a run, whose record would keep it
     refuse_secrets(settings.model, "The name of the model")
     if model is not None:
         check_tools(model, settings.model)
     shared = orchestrator_for(settings)
     settings.source()  # a --db name that is not known is the command line's fault, before there is a run
-    settings.gates(interactive=interactive)  # and so is a policy file that cannot be read
+    settings.gates(interactive=True)  # and so is a policy file that cannot be read
     check_limits(settings, model)  # and a budget that would limit nothing
     settings = with_record(settings, model)
     kept = stored_settings(settings)
@@ -114,11 +146,9 @@ def start(
     told = {**(named or {}), **_portraits(frames or {}, settings)}
     if told:
         kept["named"] = told
-    row = shared.store.create(
-        goal, workspaces=shared.home / "runs", model=settings.model, settings=kept, session_id=session_id
-    )
-    session = Session(shared, settings, row, frames=frames, interactive=interactive, model=model, **_shown(view))
-    return Handle(session, the_engine().submit(session.run(plan_only=plan_only)), settings, shared.store)
+    row = shared.store.create(goal, workspaces=shared.home / "runs", model=settings.model, settings=kept,
+                              session_id=session_id, user_id=user, status=status)  # fmt: skip
+    return settings, row
 
 
 def resume(
@@ -130,6 +160,10 @@ def resume(
     interactive: bool = False,
     model: Any = None,
     turn: Turn | None = None,
+    frames: Mapping[str, Any] | None = None,
+    named: Mapping[str, Any] | None = None,
+    plan_only: bool = False,
+    instead_of: str = "",
 ) -> Handle:
     """Go on with a run that is parked, stopped, or whose process died; attach to one that another process drives.
 
@@ -145,14 +179,17 @@ def resume(
         Where it is shown.
     turn : Turn, optional
         Go on from a stage, on a branch of its own.
+    frames, named, plan_only : optional
+        As for `start`: of a run that was queued and begins here.
+    instead_of : str
+        The server that hands the run on, as the owner of its lease.
     """
     refuse_secrets(str((given or {}).get("model", "")), "The name of the model")
     shared = orchestrator_for(settings)
     row = shared.store.read(run_id)
-    if Leases(shared.store.engine).holder(run_id) is not None:
+    if Leases(shared.store.engine).holder(run_id) not in (None, instead_of):
         return attach(run_id, settings=settings, view=view)
-    leave_out = ("limits", "databases", "home", "database_url", "db", "follow", "named")
-    kept = {k: v for k, v in row["settings"].items() if k not in leave_out}
+    kept = {k: v for k, v in row["settings"].items() if k not in NOT_TAKEN_UP}
     db = row["settings"].get("db") or ""
     kept |= {"db": db} if db and "***" not in db else {}
     if "***" in str(kept.get("base_url") or ""):  # it held a password, which is not kept
@@ -166,8 +203,13 @@ def resume(
     if not settings.replay:  # which spends nothing
         check_limits(settings, model)
     row = pay(shared.store, row, new, settings.daily_budget)
-    session = Session(shared, settings, row, interactive=interactive, model=model, **_shown(view))
-    return Handle(session, the_engine().submit(session.run(resume=True, turn=turn)), settings, shared.store)
+    if told := {**(named or {}), **_portraits(frames or {}, settings)}:
+        row["settings"]["named"] = told
+        shared.store.update(run_id, settings=row["settings"])
+    session = Session(shared, settings, row, frames=frames, interactive=interactive, model=model,
+                      instead_of=instead_of, **_shown(view))  # fmt: skip
+    work = session.run(plan_only=plan_only, resume=True, turn=turn)
+    return Handle(session, the_engine().submit(work), settings, shared.store)
 
 
 def attach(run_id: str, *, settings: AgentSettings, view: View | None = None) -> Handle:
