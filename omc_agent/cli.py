@@ -16,7 +16,7 @@ from typing import Any
 from omc_agent import __version__
 from omc_agent.errors import AgentError, UsageError
 from omc_agent.flags import Parser, add_setting_flags, decision_of, given_settings, settings_from
-from omc_agent.verbs import turn_parser
+from omc_agent.verbs import artifact_flags, turn_parser
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -70,7 +70,6 @@ def make_parser() -> Parser:
 def _add_run_verbs(verbs: Any) -> None:
     for name, verb, about in (
         ("show", _show, "show a run"),
-        ("artifacts", _artifacts, "list the files of a run"),
         ("stop", _stop, "stop a run"),
         ("delete", _delete, "remove a run and its workspace"),
     ):
@@ -78,6 +77,7 @@ def _add_run_verbs(verbs: Any) -> None:
         each.add_argument("id")
         if name == "show":
             each.add_argument("--prompts", action="store_true", help="show what was sent to the model, call by call")
+    artifact_flags(_add(verbs, "artifacts", _artifacts, "list the files of a run, fetch one, or bring what waits"))
     each = _add(verbs, "cost", _cost, "what the models cost: by day, model and run, or by stage and call")
     each.add_argument("id", nargs="?", default=None)
     each.add_argument("--json", action="store_true", help="print one JSON object on stdout")
@@ -205,7 +205,7 @@ def _wait(handle: Any, panel: Any, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(result.to_dict()))
     elif code == 0:
-        report = result.report.path
+        report = next((row["path"] for row in result.artifacts if row["name"] == "report.html"), None)
         print(f"{result.id} {result.status}{f' {report}' if report else ''}")
     return code
 
@@ -275,11 +275,16 @@ def _cost(parsed: argparse.Namespace) -> int:
 
 
 def _artifacts(parsed: argparse.Namespace) -> int:
+    from omc_agent import collecting
+    from omc_agent.config import AgentSettings
     from omc_agent.panels.results import artifacts_text
 
-    store = _store()
-    store.read(parsed.id)
-    print(artifacts_text(store.artifacts(parsed.id)))
+    if parsed.upload:
+        print(collecting.uploaded(parsed.id, collecting.upload(_store(), parsed.id, AgentSettings())))
+    elif parsed.get:
+        print(collecting.fetch(_store(), parsed.id, parsed.get, parsed.to))
+    else:
+        print(artifacts_text(collecting.rows_of(_store(), parsed.id)))
     return 0
 
 

@@ -178,6 +178,10 @@ class AgentSettings(Configurable):
     database_url = Unicode(
         help="SQLAlchemy URL of the store. Default: OMC_AGENT_DATABASE_URL, else a SQLite file in `home`."
     ).tag(config=True)
+    artifact_url = Unicode(
+        help="Folder or fsspec URL, such as s3://bucket/prefix, below which runs put their files. Default:"
+        " OMC_AGENT_ARTIFACT_URL, else the workspace of each run."
+    ).tag(config=True)
     db = Unicode(
         help="SQLAlchemy URL, or a name out of `databases`, of the table of bars. Default: OMC_AGENT_DB."
     ).tag(config=True)
@@ -311,6 +315,10 @@ class AgentSettings(Configurable):
         url = self.database_url or os.environ.get("OMC_AGENT_DATABASE_URL", "")
         return url or f"sqlite:///{self.resolved_home() / 'store.db'}"
 
+    def artifact_root(self) -> str:
+        """Where runs put their files, as a URL or a folder; empty: the workspace of each."""
+        return self.artifact_url or os.environ.get("OMC_AGENT_ARTIFACT_URL", "")
+
     def limits(self) -> Limits:
         """The slice for `sandbox/`."""
         names = ("memory", "cpu", "wall", "processes", "files", "file_size", "workspace", "output",
@@ -371,6 +379,15 @@ class AgentSettings(Configurable):
 def _databases_from_environment() -> dict[str, str]:
     prefix = "OMC_AGENT_DB_"
     return {key[len(prefix) :].lower(): url for key, url in os.environ.items() if key.startswith(prefix)}
+
+
+def server_base() -> str:
+    """The base URL of the Jupyter server that has the agent's routes and started this kernel, such as ``/user/ada/``.
+
+    Its extension tells it to the kernels that it starts; empty: there is no such server.
+    """
+    base = os.environ.get("OMC_AGENT_SERVER_BASE", "")
+    return base if base.startswith("/") and not base.startswith("//") else ""
 
 
 def settings_with(base: AgentSettings | None = None, **values: Any) -> AgentSettings:

@@ -26,6 +26,7 @@ from omc_agent.result import RunResult
 from omc_agent.secrecy import refuse_secrets
 from omc_agent.session import Session
 from omc_agent.spending import check_limits, pay
+from omc_agent.store.artifacts import check_url
 from omc_agent.store.leases import Leases
 from omc_agent.thinking import with_record
 
@@ -138,6 +139,8 @@ def draft(
     settings.source()  # a --db name that is not known is the command line's fault, before there is a run
     settings.gates(interactive=True)  # and so is a policy file that cannot be read
     check_limits(settings, model)  # and a budget that would limit nothing
+    if settings.artifact_root():
+        check_url(settings.artifact_root())  # and a place for its files that no package can open
     settings = with_record(settings, model)
     kept = stored_settings(settings)
     if follow:

@@ -39,8 +39,8 @@ class Predictor:
         The run's folder.
     cells : sequence of RecordedCell
         Of its branch, without scoring.
-    model : Path
-        The scored model's file.
+    model : bytes
+        The scored model's file, as it was recorded; it is opened in the child only.
     settings : AgentSettings
         Limits and confinement of the child.
     branch : str
@@ -52,7 +52,7 @@ class Predictor:
         things: Mapping[str, Any],
         workspace: Path,
         cells: Sequence[RecordedCell],
-        model: Path,
+        model: bytes,
         settings: AgentSettings,
         branch: str,
     ) -> None:
@@ -80,6 +80,8 @@ class Predictor:
             rows, mine = self._together(history, new)
             await replay(box, self._cells, {self.name: rows}, [], kinds=("transform",))
             result = await box.run(PREDICT)
+            if result.status in ("killed", "memory", "timeout"):
+                raise _died(self.chosen, result.reason or result.status)
             if not result.ok:
                 why = (result.error or {}).get("message", result.reason)
                 raise SandboxError("sandbox.replay", given=f"The frame cannot be predicted: {why}",
@@ -139,7 +141,7 @@ class Predictor:
         settings = self._settings
         async with Sandbox(limits=settings.limits(), prelude=PRELUDE, confinement=settings.confinement(),
                            allowed_imports=settings.allowed_imports) as box:  # fmt: skip
-            (box.workspace / "work" / "model.skops").write_bytes(self._model.read_bytes())
+            (box.workspace / "work" / "model.skops").write_bytes(self._model)
             yield box
 
     def _read(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -277,6 +279,13 @@ def _same_rows(frame: pd.DataFrame, new: pd.DataFrame) -> bool:
     if len(frame) != len(new) or "timestamp" not in frame or not frame.index.is_unique:
         return False
     return bool((parse_times(frame["timestamp"]).to_numpy() == new["timestamp"].to_numpy()).all())
+
+
+def _died(model: str, why: str) -> SandboxError:
+    return SandboxError("sandbox.died", given=f"The child that predicted with {model or 'the model'} died: {why}.",
+                        have="Nothing else was harmed: the model file is opened in that child alone.",
+                        try_="omc-agent verify ID says whether the run can be made again;"
+                             " omc-agent restart ID --from scoring makes the model anew.")  # fmt: skip
 
 
 def _too_few(said: str, needs: int, rows: int) -> DataError:

@@ -19,8 +19,11 @@ from omc_agent.exporting import Exporter, record_of
 from omc_agent.predicting import Predictor
 from omc_agent.sandbox import exchange
 from omc_agent.sandbox.replay import RecordedCell
+from omc_agent.store.artifacts import fetch_artifact, read_artifact
 from omc_agent.store.records import Row, SessionManager, recorded
 from omc_agent.verifying import Verifier
+
+MODEL = "model.skops"
 
 
 class Report(str):
@@ -107,16 +110,42 @@ class RunResult:
 
     @property
     def artifacts(self) -> list[dict[str, Any]]:
-        """Files: name, path, sha256, size."""
-        keep = ("name", "path", "sha256", "size")
+        """Files: name, path (or URL), sha256, size (bytes), made_by (the cell or stage)."""
+        keep = ("name", "path", "sha256", "size", "made_by")
         return [{name: row[name] for name in keep} for row in self._artifacts()]
+
+    def artifact(self, name: str) -> Path:
+        """A file of the run as a file of this machine, its bytes as they were recorded.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``report.html`` or ``candidates.csv``.
+
+        Returns
+        -------
+        Path
+            Its own, or of a copy where it lies elsewhere.
+
+        Raises
+        ------
+        RunError
+            ``run.no_artifact``, ``run.artifact_changed`` for another hash, ``run.artifact_store`` where its place
+            does not answer.
+        """
+        found = self._find(name)
+        if found is None:
+            names = ", ".join(row["name"] for row in self._artifacts()) or "none"
+            raise RunError("run.no_artifact", given=f"Run {self.id} has no file {name}.", have=f"Its files: {names}.",
+                           try_=f"omc-agent artifacts {self.id} lists them.")  # fmt: skip
+        there = self.workspace if self.workspace.exists() else self._settings.resolved_home() / "runs" / self.id
+        return fetch_artifact(found, there / "fetched")
 
     @property
     def report(self) -> Report:
         """The report as Markdown, with the path of its HTML."""
-        markdown = self._artifact("report.md")
-        report = Report(markdown.read_text() if markdown else "")
-        report.path = self._artifact("report.html")
+        report = Report(self.artifact("report.md").read_text() if self._find("report.md") else "")
+        report.path = self.artifact("report.html") if self._find("report.html") else None
         return report
 
     @property
@@ -158,6 +187,10 @@ class RunResult:
         DataError
             ``data.too_few_rows`` for an empty frame, or one that no stored row leads up to and that is shorter than
             `needs_rows`; ``data.unknown_coin``, ``data.unreadable`` for other columns.
+        RunError
+            ``run.artifact_changed`` where the model file is not the one that was recorded: it is not opened.
+        SandboxError
+            ``sandbox.died`` where the child did not survive the model; this process does.
         """
         return the_engine().submit(self._predictor().predict(frame)).result()
 
@@ -171,7 +204,7 @@ class RunResult:
         return the_engine().submit(self._predictor().needs_rows()).result()
 
     def _predictor(self) -> Predictor:
-        model = self._artifact("model.skops")
+        model = self._find(MODEL)
         if model is None:
             raise RunError(
                 "run.not_finished",
@@ -186,7 +219,8 @@ class RunResult:
             if r["where"] == "sandbox" and r["stage"] != "scoring"
         ]
         things = self._row["summary"]["things"]
-        return Predictor(things, self.workspace, cells, model, self._settings, self._row["branch"])
+        data = read_artifact(model)  # another hash is refused before anything is made of it
+        return Predictor(things, self.workspace, cells, data, self._settings, self._row["branch"])
 
     def verify(self) -> Verification:
         """Replay the recorded cells in a fresh sandbox on the recorded rows, and compare what comes out.
@@ -211,19 +245,19 @@ class RunResult:
 
     def load_model(self, *, trust: bool = False) -> Any:
         """The scored model in this very process; only with ``trust=True``, for the file came out of a child."""
-        path = self._artifact("model.skops")
-        if not trust or path is None:
+        found = self._find(MODEL)
+        if not trust or found is None:
             raise RunError(
                 "run.not_finished",
                 given="A model file is loaded into your kernel only knowingly."
-                if path
+                if found
                 else "There is no scored model.",
                 have="predict(frame) uses it in a child instead.",
                 try_="load_model(trust=True) if you trust this run.",
             )
         from omc_agent.tools.modeling import load_model
 
-        return load_model(path)
+        return load_model(self.artifact(MODEL), found["sha256"])
 
     def export(self, path: str | Path) -> Path:
         """Write the run down.
@@ -277,8 +311,16 @@ class RunResult:
     def _artifacts(self) -> list[Row]:
         return [row for row in self._store.artifacts(self.id) if row["branch"] == self._row["branch"]]
 
-    def _artifact(self, name: str) -> Path | None:
-        return next((Path(row["path"]) for row in self._artifacts() if row["name"] == name), None)
+    def _find(self, name: str) -> Row | None:
+        """The row of a file; a branch that kept its scoring has the model of the branch that it comes from."""
+        found = next((row for row in self._artifacts() if row["name"] == name), None)
+        if found is not None or name != MODEL:
+            return found
+        cells = self._store.cells(self.id, branch=self._row["branch"])
+        if not any(row["stage"] == "scoring" for row in cells):
+            return None
+        rows = {row["branch"]: row for row in self._store.artifacts(self.id) if row["name"] == name}
+        return next((rows[b] for b in self._store.lineage(self.id, self._row["branch"]) if b in rows), None)
 
     def __repr__(self) -> str:
         said = self.texts.get("verdict", {}).get("headline", "")

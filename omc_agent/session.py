@@ -35,6 +35,7 @@ from omc_agent.orchestrator import AgentOrchestrator
 from omc_agent.overrides import split_by_home
 from omc_agent.recorder import Recorder
 from omc_agent.sandbox import tiers
+from omc_agent.shelf import check_shelf
 from omc_agent.steering import Steering
 from omc_agent.store.checkpoints import open_checkpoints, prune_checkpoints
 from omc_agent.store.database import StoreBusy
@@ -186,6 +187,8 @@ class Session:
         if not self.row["goal"].strip():
             raise GoalError("goal.empty", given="The goal is empty.", have="A goal is one sentence.",
                             try_="For example: Predict whether BTC rises over the next hour.")  # fmt: skip
+        if not (resume or plan_only):
+            await check_shelf(self.settings.artifact_root(), self.id)
         thinking = await open_thinking(self.settings, self.row, self.shared.home, self._emit, self._given_model)
         async with AsyncExitStack() as stack:
             path = self.shared.home / "checkpoints.db"
@@ -216,6 +219,8 @@ class Session:
             self._context = context = supplies.context(
                 recorder, self.steering, keep_settings=self._keep_settings, plan_only=plan_only
             )
+            if resume:
+                await supplies.shelf.bring()
             thread: Any = {"configurable": {"thread_id": self.branch}, "recursion_limit": 200,
                            **traced(self.id, self.branch)}  # fmt: skip
             stack.push_async_callback(asyncio.to_thread, send_what_waits)

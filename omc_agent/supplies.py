@@ -10,7 +10,7 @@ from typing import Any
 
 from omc_agent.agents.context import Answers, RunContext
 from omc_agent.config import AgentSettings
-from omc_agent.events import ArtifactSaved, Event
+from omc_agent.events import Event
 from omc_agent.graph.gates import make_ask
 from omc_agent.ledger import Ledger
 from omc_agent.llm.chat import OpenModel
@@ -21,9 +21,9 @@ from omc_agent.recipe import recipe_of
 from omc_agent.recorder import Recorder
 from omc_agent.report import ReportWriter
 from omc_agent.sandbox import tiers
+from omc_agent.shelf import Shelf
 from omc_agent.spending import Spending, today
 from omc_agent.steering import Steering
-from omc_agent.store.artifacts import save_artifact
 from omc_agent.store.records import Row, SessionManager
 from omc_agent.tools.plain_frame import plain_frame
 from omc_agent.tools.secret_columns import withhold
@@ -61,6 +61,8 @@ class Supplies:
     ----------
     room : WaitingRoom
         Where the branch waits for people.
+    shelf : Shelf
+        Where its files are put.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Supplies:
         self.workspace = Path(row["workspace"])
         self.gates = settings.gates(interactive=interactive)
         self.room = WaitingRoom(store, ledger, self.gates)
+        self.shelf = Shelf(store, run_row=row, url=settings.artifact_root(), ledger=ledger, emit=emit)
 
     def context(
         self,
@@ -147,7 +150,7 @@ class Supplies:
             walled=self._walled,
             keep_settings=keep_settings,
             base=dict(self.row["settings"].get("follow") or {}),
-            save_artifact=self._save_artifact,
+            save_artifact=self.shelf.save,
             spend=spending.spend,
             name_of=lambda model: self._names.get(id(model), settings.model),
             write_report=self._write_report,
@@ -166,8 +169,10 @@ class Supplies:
     async def _write_report(self, state: Mapping[str, Any]) -> dict[str, str]:
         await self.ledger.flush()
         run_id, branch = self.ledger.run_id, self.ledger.branch
-        writer = ReportWriter(self.store, run_id, branch, self._save_artifact, self.emit, self.recipe)
-        return await writer.write(state)
+        writer = ReportWriter(self.store, run_id, branch, self.shelf.save, self.emit, self.recipe)
+        written = await writer.write(state)
+        await self.shelf.bring()
+        return written
 
     def recipe(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """What is needed to make the run again; a fault in it must not cost the run its report or its end."""
@@ -179,18 +184,6 @@ class Supplies:
             return recipe_of(state, cells, told, self.workspace, source, trust, earlier)
         except (OSError, ValueError, TypeError):
             return {"seed": trust.seed}
-
-    async def _save_artifact(self, name: str, data: bytes) -> ArtifactSaved:
-        run_id, branch = self.ledger.run_id, self.ledger.branch
-        folder = self.workspace / "artifacts"
-        folder = folder if branch == run_id else folder / branch  # an old branch keeps its files
-        saved = await asyncio.to_thread(save_artifact, folder, name, data)
-        await asyncio.to_thread(
-            self.store.record_artifact, run_id, branch, owner=self.ledger.owner, name=name, path=saved.path,
-            sha256=saved.sha256, size=saved.size, made_by=self.ledger.stage,
-        )  # fmt: skip
-        await self.emit(saved, f"artifact:{name}:{saved.sha256[:12]}")
-        return saved
 
     def _sealed(self) -> dict[str, Any]:
         rows = self.store.cells(self.ledger.run_id, branch=self.ledger.branch)

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from omc_agent.config import server_base
 from omc_agent.events import Event, RunStarted
 from omc_agent.store.rows import user_name
 
@@ -87,9 +88,11 @@ class Transcript:
 
             self._panel = PlainPanel(self._write, out=self._out)
             return
+        from omc_agent.panels.links import linker
         from omc_agent.panels.panel import Panel
 
-        self._panel = Panel(self._publish, interactive=self._interactive, run_id=run_id, out=self._out)
+        link = linker(run_id, server_base())
+        self._panel = Panel(self._publish, interactive=self._interactive, run_id=run_id, out=self._out, link=link)
         if self._interactive:
             from omc_agent.panels.live import Strip
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from omc_agent.config import AgentSettings
+from omc_agent.config import AgentSettings, server_base
 from omc_agent.errors import RunError, UsageError
 from omc_agent.flags import Parser, decision_of
 
@@ -21,7 +21,7 @@ GOAL (one sentence, on the lines below)
 %agent show ID [--prompts]      everything a run did (ID.1, ID.2: a branch), or what was sent to the model
 %agent cost [ID]                what the models cost: by day, model and run, or by stage and call
 %agent graph [ID]               the graph of stages, and where the run is in it
-%agent artifacts ID             the files it left
+%agent artifacts ID             the files it left; [--get NAME [--to PATH]] fetches one, [--upload] brings what waits
 %agent attach ID                show it from its beginning, and go on showing it
 %agent resume ID                go on with a parked, stopped or killed run
 %agent stop ID                  stop a run
@@ -118,7 +118,7 @@ class Verbs:
             calls = calls_of(self._store(), _first(words, "show"))
             return Shown(sent.sent_html(calls), sent.sent_text(calls))
         events = story_of(self._store(), _first(words, "show"))
-        return Shown(results.show_html(events), results.show_text(events))
+        return Shown(results.show_html(events, server_base()), results.show_text(events))
 
     def graph(self, words: Sequence[str]) -> Any:
         """The graph of stages, with where a run is in it."""
@@ -132,12 +132,20 @@ class Verbs:
         bill = bill_of(self._store(), self._known(words, "cost") if words else None)
         return Shown(bill_html(bill), bill_text(bill))
 
-    def artifacts(self, words: Sequence[str]) -> Shown:
-        """The files of a run."""
-        from omc_agent.panels import results
+    def artifacts(self, words: Sequence[str]) -> Any:
+        """The files of a run: listed, one fetched, or brought to their URL."""
+        from omc_agent import collecting
+        from omc_agent.panels import links, results
 
-        rows = self._store().artifacts(self._known(words, "artifacts"))
-        return Shown(results.artifacts_html(rows), results.artifacts_text(rows))
+        parsed = artifact_flags(Parser(prog="%agent artifacts", add_help=False)).parse_args(list(words))
+        if parsed.upload:
+            print(collecting.uploaded(parsed.id, collecting.upload(self._store(), parsed.id, self.settings)))
+            return None
+        if parsed.get:
+            return collecting.fetch(self._store(), parsed.id, parsed.get, parsed.to)
+        rows = collecting.rows_of(self._store(), parsed.id)
+        html = results.artifacts_html(rows, links.row_linker(server_base()))
+        return Shown(html, results.artifacts_text(rows))
 
     def stop(self, words: Sequence[str]) -> None:
         """Stop a run, whoever drives it."""
@@ -283,6 +291,15 @@ def turn_parser(verb: str, parser: argparse.ArgumentParser | None = None) -> arg
     parser.add_argument("id", help="the run")
     parser.add_argument("--from", dest="stage", default=None, metavar="STAGE", help="the stage to begin with")
     parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="what to change")
+    return parser
+
+
+def artifact_flags(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """``ID [--get NAME] [--to PATH] [--upload]``"""
+    parser.add_argument("id", help="the run, or one of its branches")
+    parser.add_argument("--get", default=None, metavar="NAME", help="fetch this file")
+    parser.add_argument("--to", default=".", metavar="PATH", help="where to: a file, or a folder that is there")
+    parser.add_argument("--upload", action="store_true", help="bring files that wait in the workspace to their URL")
     return parser
 
 

@@ -22,12 +22,13 @@ import pandas as pd
 from omc_agent.agents.context import RunContext
 from omc_agent.comparing import Verification, close, difference, told
 from omc_agent.config import PRELUDE, AgentSettings, Trust, settings_with
-from omc_agent.errors import AgentError, SandboxError
+from omc_agent.errors import AgentError, RunError, SandboxError
 from omc_agent.graph.scoring import scoring
 from omc_agent.recipe import code_hash, fetched_rows, joined, versions
 from omc_agent.sandbox import exchange
 from omc_agent.sandbox.box import Sandbox
 from omc_agent.sandbox.replay import RecordedCell, replay
+from omc_agent.store.artifacts import open_artifact
 from omc_agent.store.records import Row, recorded
 from omc_agent.tools.data import fetch_price_data, fetch_table
 from omc_agent.tools.fingerprint import fingerprint
@@ -120,9 +121,11 @@ class Verifier:
             elif _hash(path) != sha:
                 self.found.add("files", False, f"the file of {name} ({sha[:12]}) was changed")
         for row in self.artifacts:
-            path = Path(row["path"])
-            if not path.exists() or _hash(path) != row["sha256"]:
-                self.found.add("files", False, f"{row['name']} {'was changed' if path.exists() else 'is gone'}")
+            try:
+                open_artifact(row).close()
+            except RunError as error:
+                said = {"run.artifact_changed": "was changed", "run.no_artifact": "is gone"}.get(error.code)
+                self.found.add("files", False if said else None, f"{row['name']} {said}" if said else error.line())
         if len(self.found.checks) == before:
             self.found.add("files", True, f"{len(named)} frames and {len(self.artifacts)} artifacts")
         return all(check.result != "differs" for check in self.found.checks[before:])

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from omc_agent.events import ArtifactSaved
 from omc_agent.panels import phrases, steps
 from omc_agent.panels.bill import cost_words
 from omc_agent.panels.candidates import candidates_html, candidates_text
+from omc_agent.panels.links import Link, is_safe, linked, near_link
 from omc_agent.panels.markup import Piece, esc, indent, plain
 from omc_agent.panels.story import Story
 from omc_agent.panels.verdict import verdict_html, verdict_text
 
-Link = Callable[[ArtifactSaved], str | None]
 _OPENED_FIRST = ("report.html", "model_card.md")
 
 
@@ -167,14 +166,10 @@ class ReportCard:
 
     def _file(self, artifact: ArtifactSaved) -> str:
         name, href = esc(artifact.name, 200), self.link(artifact)
-        return (
-            f'<a href="{esc(href, 1_000)}" target="_blank">{name}</a>'
-            if href and _is_safe(href)
-            else f"<b>{name}</b>"
-        )
+        return linked(name, href) if href and is_safe(href) else f"<b>{name}</b>"
 
     def _place(self) -> str:
-        folders = {str(Path(a.path).parent) for a in self.story.artifacts if a.path}
+        folders = {a.path.rpartition("/")[0] for a in self.story.artifacts if a.path}
         place, home = folders.pop() if len(folders) == 1 else "", str(Path.home())
         return f"~{place[len(home) :]}" if len(home) > 1 and place.startswith(home + "/") else place
 
@@ -186,18 +181,3 @@ def _to_name(artifacts: Sequence[ArtifactSaved]) -> tuple[list[ArtifactSaved], l
     plots = len(artifacts) - len(named)
     ordered = sorted(named, key=lambda a: first.get(a.name, len(first)))
     return ordered, [phrases.count(plots, "plot")] if plots else []
-
-
-def near_link(artifact: ArtifactSaved) -> str | None:
-    """A link that works from the notebook: a file below the working folder, relative to it; else None."""
-    try:
-        below = Path(artifact.path).resolve().relative_to(Path.cwd())
-    except (ValueError, OSError):
-        return None
-    return quote(below.as_posix()) if artifact.path else None
-
-
-def _is_safe(href: str) -> bool:
-    # A name may hold a colon; only a scheme in front of the first slash makes it one.
-    scheme, colon, _ = href.partition(":")
-    return not colon or "/" in scheme or scheme.lower() in {"http", "https"}

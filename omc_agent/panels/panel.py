@@ -24,8 +24,9 @@ from omc_agent.events import (
     StageFinished,
     VerdictCalled,
 )
-from omc_agent.panels.cards import CandidatesCard, Card, Link, ReportCard, VerdictCard
+from omc_agent.panels.cards import CandidatesCard, Card, ReportCard, VerdictCard
 from omc_agent.panels.header import HeaderCard
+from omc_agent.panels.links import Link
 from omc_agent.panels.spine import is_redone
 from omc_agent.panels.stage import StageCard
 from omc_agent.panels.story import Story
@@ -76,7 +77,8 @@ class Panel:
     out : str
         The variable to which the result will be bound.
     link : callable, optional
-        Makes an artifact's address; default: relative to the working folder where the file lies below it.
+        Makes an artifact's address, as `links.linker`; default: relative to the working folder where the file lies
+        below it.
     show_goal : bool
         Whether to repeat the goal, where no cell above shows it.
     clock : callable

@@ -5,12 +5,13 @@ The tables of candidates and the verdict are here by name too, for whoever shows
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from omc_agent.events import Event, RunStarted
 from omc_agent.panels import phrases
 from omc_agent.panels.candidates import candidates_html, candidates_text
+from omc_agent.panels.links import linked, linker
 from omc_agent.panels.markup import aligned, esc, plain
 from omc_agent.panels.panel import Panel
 from omc_agent.panels.plain import PlainPanel
@@ -52,9 +53,19 @@ def run_list_text(rows: Sequence[Row]) -> str:
     return _text(_RUN_HEAD, cells, right={4, 5}, empty="No runs yet.")
 
 
-def artifacts_html(rows: Sequence[Row]) -> str:
-    """The files of a run as a table; keys `name`, `path`, `sha256`, `size` (bytes)."""
-    return _table(_FILE_HEAD, [_file_cells(row) for row in rows], right={1}, empty="The run left no files.")
+def artifacts_html(rows: Sequence[Row], link: Callable[[Row], str | None] | None = None) -> str:
+    """The files of a run as a table.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Keys `name`, `path`, `sha256`, `size` (bytes), `made_by`; any may be missing.
+    link : callable, optional
+        Makes a file's address; None where it has none.
+    """
+    hrefs = [link(row) if link is not None else None for row in rows]
+    return _table(_FILE_HEAD, [_file_cells(row) for row in rows], right={1}, empty="The run left no files.",
+                  hrefs=hrefs)  # fmt: skip
 
 
 def artifacts_text(rows: Sequence[Row]) -> str:
@@ -62,10 +73,11 @@ def artifacts_text(rows: Sequence[Row]) -> str:
     return _text(_FILE_HEAD, [_file_cells(row) for row in rows], right={1}, empty="The run left no files.")
 
 
-def show_html(events: Iterable[Event]) -> str:
-    """A run as it looked, from its events: all cards, static, with the goal."""
+def show_html(events: Iterable[Event], base: str = "") -> str:
+    """A run as it looked, from its events: all cards, static, with the goal; `base` as in `links.linker`."""
     found = list(events)
-    panel = Panel(_nowhere, interactive=False, run_id=_run_id(found), show_goal=True)
+    run_id = _run_id(found)
+    panel = Panel(_nowhere, interactive=False, run_id=run_id, show_goal=True, link=linker(run_id, base))
     panel.replay(found)
     return panel.static_html()
 
@@ -80,7 +92,7 @@ def show_text(events: Iterable[Event]) -> str:
 
 
 _RUN_HEAD = ["run", "goal", "status", "verdict", "time", "cost", "started (UTC)"]
-_FILE_HEAD = ["file", "size", "sha256", "path"]
+_FILE_HEAD = ["file", "size", "sha256", "made by", "where"]
 
 
 def _run_cells(row: Row) -> list[str]:
@@ -99,7 +111,8 @@ def _run_cells(row: Row) -> list[str]:
 
 def _file_cells(row: Row) -> list[str]:
     name, path = plain(row.get("name", ""), 200), plain(row.get("path", ""), 1_000)
-    return [name, phrases.size(row.get("size")), plain(row.get("sha256") or "", 100)[:12], path]
+    made_by = plain(row.get("made_by") or "", 100).replace("_", " ")
+    return [name, phrases.size(row.get("size")), plain(row.get("sha256") or "", 100)[:12], made_by, path]
 
 
 def _when(value: Any) -> str:
@@ -107,14 +120,19 @@ def _when(value: Any) -> str:
     return f"{at:%Y-%m-%d %H:%M}" if at is not None else plain(value or "", 40)
 
 
-def _table(head: list[str], rows: list[list[str]], *, right: set[int], empty: str) -> str:
+def _table(
+    head: list[str], rows: list[list[str]], *, right: set[int], empty: str, hrefs: Sequence[str | None] = ()
+) -> str:
     if not rows:
         return f'<div class="omc-card">{style_block()}<p>{esc(empty)}</p></div>'
     css = ['class="omc-r"' if i in right else "" for i in range(len(head))]
     top = "".join(f"<th {c}>{esc(name)}</th>" for c, name in zip(css, head, strict=True))
+    said = [[esc(cell) for cell in row] for row in rows]
+    for cells, href in zip(said, hrefs, strict=False):
+        cells[0] = linked(cells[0], href)
     body = "".join(
-        "<tr>" + "".join(f"<td {c}>{esc(cell)}</td>" for c, cell in zip(css, row, strict=True)) + "</tr>"
-        for row in rows
+        "<tr>" + "".join(f"<td {c}>{cell}</td>" for c, cell in zip(css, cells, strict=True)) + "</tr>"
+        for cells in said
     )
     table = f'<table class="omc-wide"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="omc-card">{style_block()}{table}</div>'

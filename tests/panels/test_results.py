@@ -113,8 +113,13 @@ def test_the_list_of_runs_escapes_and_leaves_gaps_empty():
 
 
 def test_files_are_listed_with_size_and_short_hash():
-    rows = [{"name": "report.html", "path": "/r/report.html", "sha256": "ab" * 32, "size": 48_000}]
-    assert rows_of(results.artifacts_html(rows)) == [["report.html", "48 kB", "abababababab", "/r/report.html"]]
+    rows = [{"name": "a-cell4-1.png", "path": "/r/a.png", "sha256": "ab" * 32, "size": 48_000,
+             "made_by": "cell 4, data_analysis"}]  # fmt: skip
+    html = results.artifacts_html(rows)
+    assert rows_of(html) == [["a-cell4-1.png", "48 kB", "abababababab", "cell 4, data analysis", "/r/a.png"]]
+    assert "<a " not in html
+    assert 'href="/api/x"' in results.artifacts_html(rows, lambda row: "/api/x")
+    assert "<a " not in results.artifacts_html(rows, lambda row: "javascript:alert(1)")
     assert "48 kB" in results.artifacts_text(rows)
     assert "The run left no files." in results.artifacts_html([])
 
