@@ -60,6 +60,7 @@ CODES: dict[str, str] = {
     "run.daily": "The budget of the day is used up.",
     "run.stopped": "The run was stopped.",
     "run.approval_needed": "The run waits for a person, and nobody is there.",
+    "run.tracking": "MLflow was not told of a run.",
     "run.not_finished": "The run has not got that far.",
     "usage.flag": "The command line holds a flag that is not known, or lacks one.",
     "usage.value": "A setting has a value it cannot take.",

@@ -112,6 +112,11 @@ class RunResult:
         return [{name: row[name] for name in keep} for row in self._artifacts()]
 
     @property
+    def tracked(self) -> dict[str, Any]:
+        """Where MLflow has the run: uri, experiment, experiment_id, run_id, url; empty when it was not sent."""
+        return dict(self._row["summary"].get("mlflow") or {})
+
+    @property
     def report(self) -> Report:
         """The report as Markdown, with the path of its HTML."""
         markdown = self._artifact("report.md")

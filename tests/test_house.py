@@ -26,8 +26,9 @@ FLOOR = {
     "steering": 5, "remaking": 5, "supplies": 5, "orchestrator": 5, "endings": 5, "sections": 5,
     "secrecy": 1, "policy": 1, "accepting": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
     "thinking": 5, "recipe": 5, "exporting": 5, "verifying": 5, "comparing": 5, "predicting": 5, "notebook": 5,
+    "tracking": 5,
     "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "terminal": 6, "__init__": 6,
-    "server": 6,
+    "errands": 6, "server": 6,
 }  # fmt: skip
 OPENERS = {
     "session",
@@ -105,6 +106,7 @@ HOMES = {
     "sklearn": {"tools"}, "xgboost": {"tools"}, "ta": {"tools"}, "seaborn": {"tools"}, "optuna": {"tools"},
     "IPython": {"magics"},
     "ipykernel": {"sandbox"},
+    "mlflow": {"tracking"}, "ccxt": {"tools"},
     "langsmith": {"llm"}, "opentelemetry": {"llm"},
 }  # fmt: skip
 
