@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from omc_agent import __version__
+from omc_agent import __version__, errands
 from omc_agent.errors import AgentError, UsageError
 from omc_agent.flags import Parser, add_setting_flags, decision_of, given_settings, settings_from
 from omc_agent.verbs import artifact_flags, turn_parser
@@ -112,6 +112,7 @@ def _add_data_verbs(verbs: Any) -> None:
     each = _add(verbs, "demo", _demo, "write the embedded simulated market")
     each.add_argument("--db", required=True, metavar="URL")
     each.add_argument("--days", type=int, default=120)
+    errands.add_verbs(verbs, _add, _store)
     each = _add(verbs, "import", _import, "load csv, parquet or feather bars into a table")
     each.add_argument("file")
     each.add_argument("--db", required=True, metavar="URL")

@@ -292,6 +292,13 @@ class AgentSettings(Configurable):
     allow_columns = List(
         Unicode(), help="Columns that are named as a secret and may be used and sent all the same."
     ).tag(config=True)
+    mlflow_uri = Unicode(
+        help="MLflow tracking URI that runs are sent to at their end; off: nowhere. Default:"
+        " OMC_AGENT_MLFLOW_URI, else MLFLOW_TRACKING_URI, else nowhere."
+    ).tag(config=True)
+    mlflow_experiment = Unicode(
+        help="MLflow experiment of the runs. Default: MLFLOW_EXPERIMENT_NAME, else omc_agent."
+    ).tag(config=True)
     synchronous = Union(
         [Enum(("FULL", "NORMAL"))],
         default_value="FULL",

@@ -18,6 +18,7 @@ from omc_agent.llm.checkup import check_models, check_tracing
 from omc_agent.llm.keys import read_variables
 from omc_agent.sandbox import tiers
 from omc_agent.secrecy import HIDDEN, hide_secrets
+from omc_agent.tracking.destination import state_of_tracking
 
 PACKAGES = ("ipykernel", "ipywidgets", "jupyterlab", "langgraph", "langchain", "pandas", "scikit-learn", "xgboost")
 
@@ -32,6 +33,7 @@ def examine(settings: AgentSettings) -> list[tuple[str, str]]:
         ("limits", f"{limits.memory // MB:,} MB, {limits.wall:g} s and {limits.cpu:g} CPU s a cell"),
         *check_models(settings.chat()),
         check_tracing(),
+        state_of_tracking(settings),
         *_cache(),
         (".env", f"{file.name} of {file.parent.name or file.parent}, read for each run" if file else "none"),
         ("store", _without_password(settings.store_url())),

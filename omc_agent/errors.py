@@ -62,6 +62,7 @@ CODES: dict[str, str] = {
     "run.daily": "The budget of the day is used up.",
     "run.stopped": "The run was stopped.",
     "run.approval_needed": "The run waits for a person, and nobody is there.",
+    "run.tracking": "MLflow was not told of a run.",
     "run.not_finished": "The run has not got that far.",
     "run.artifact_store": "The place of the artifacts cannot be reached, or does not take them.",
     "run.artifact_changed": "A file is not the one that the run wrote.",

@@ -197,6 +197,8 @@ def resume(
     kept |= {"db": db} if db and "***" not in db else {}
     if "***" in str(kept.get("base_url") or ""):  # it held a password, which is not kept
         del kept["base_url"]
+    if "***" in str(kept.get("mlflow_uri") or "") or settings.mlflow_uri:
+        kept.pop("mlflow_uri", None)
     # The limit of the day is of the store, not of the run: what holds now goes before what held then.
     kept |= {"daily_budget": settings.daily_budget} if settings.daily_budget else {}
     new = dict(given or {})

@@ -48,6 +48,7 @@ def stored_settings(settings: AgentSettings) -> dict[str, Any]:
         if "://" in str(values[name]):
             values[name] = make_url(values[name]).render_as_string(hide_password=True)
     values["artifact_url"] = settings.artifact_root()  # also where the environment said so
-    values["base_url"] = hide_secrets(values["base_url"])
+    for name in ("base_url", "mlflow_uri"):
+        values[name] = hide_secrets(values[name])
     values["databases"] = sorted(values["databases"])
     return {**values, "limits": asdict(settings.limits())}

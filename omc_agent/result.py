@@ -142,6 +142,11 @@ class RunResult:
         return fetch_artifact(found, there / "fetched")
 
     @property
+    def tracked(self) -> dict[str, Any]:
+        """Where MLflow has the run: uri, experiment, experiment_id, run_id, url; empty when it was not sent."""
+        return dict(self._row["summary"].get("mlflow") or {})
+
+    @property
     def report(self) -> Report:
         """The report as Markdown, with the path of its HTML."""
         report = Report(self.artifact("report.md").read_text() if self._find("report.md") else "")

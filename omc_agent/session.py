@@ -43,6 +43,7 @@ from omc_agent.store.leases import Leases, lost, new_owner
 from omc_agent.store.records import Row
 from omc_agent.supplies import Supplies
 from omc_agent.thinking import open_thinking
+from omc_agent.tracking.sending import send_at_end
 from omc_agent.waiting import WaitingRoom
 from omc_agent.watching import Watch
 
@@ -371,6 +372,8 @@ class Session:
                    "recipe": await self._recipe(things)}  # fmt: skip
         # Whoever follows the run reads its summary as soon as the event is told.
         await asyncio.to_thread(self.shared.store.update, self.id, by=self.owner, summary=summary)
+        if sent := await self._send_away():
+            summary["mlflow"] = sent
         await self._emit(event, f"finished:{time.time()}")
         await self.ledger.flush()
         await asyncio.to_thread(
@@ -378,6 +381,13 @@ class Session:
             stage=self.ledger.stage, summary=summary,
         )  # fmt: skip
         await asyncio.to_thread(self._leases.release, self.id, self.owner)
+
+    async def _send_away(self) -> dict[str, Any]:
+        """Tell MLflow of the run, where a tracking URI is set; a warning where that was not to be had."""
+        sent, why_not = await asyncio.to_thread(send_at_end, self.shared.store, self.id, self.settings, self.status)
+        if why_not:
+            await self._emit(Warned(code="not_tracked", text=why_not), f"not_tracked:{time.time()}")
+        return sent.to_dict() if sent is not None else dict(self.row["summary"].get("mlflow") or {})
 
     async def _recipe(self, things: dict[str, Any]) -> dict[str, Any]:
         """What is needed to make the run again; that of before for a run that came to no work."""

@@ -34,6 +34,7 @@ GOAL (one sentence, on the lines below)
 %agent export ID PATH           as a notebook (.ipynb) or script (.py) that runs without the agent, or .json
 %agent verify ID                replay it, and say what comes out otherwise
 %agent predict ID NAME [-o NAME]  predict the rows of a DataFrame with the scored model
+%agent mlflow ID                send a finished run to MLflow; what is there already is not sent again
 %agent delete ID                remove it and its files
 %agent doctor [-m MODEL]        what is in force on this machine"""
 
@@ -179,6 +180,12 @@ class Verbs:
         """Put a recorded cell into the notebook."""
         run_id = self._known(words, "cell")
         self._put_cell(code_of(self._store(), run_id, words[1] if len(words) > 1 else ""))
+
+    def mlflow(self, words: Sequence[str]) -> None:
+        """Send a run to MLflow."""
+        from omc_agent.tracking.sending import send_again
+
+        print(send_again(self._store(), self._known(words, "mlflow"), self.settings).line())
 
     def delete(self, words: Sequence[str]) -> None:
         """Remove a run."""

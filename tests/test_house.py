@@ -28,8 +28,9 @@ FLOOR = {
     "secrecy": 1, "policy": 1, "accepting": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
     "thinking": 5, "recipe": 5, "exporting": 5, "verifying": 5, "comparing": 5, "predicting": 5, "notebook": 5,
     "shelf": 5, "collecting": 5,
+    "tracking": 5,
     "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "terminal": 6, "__init__": 6,
-    "server": 6,
+    "errands": 6, "server": 6,
 }  # fmt: skip
 OPENERS = {
     "session",
@@ -111,6 +112,7 @@ HOMES = {
     "sklearn": {"tools"}, "xgboost": {"tools"}, "ta": {"tools"}, "seaborn": {"tools"}, "optuna": {"tools"},
     "IPython": {"magics"},
     "ipykernel": {"sandbox"},
+    "mlflow": {"tracking"}, "ccxt": {"tools"},
     "langsmith": {"llm"}, "opentelemetry": {"llm"},
 }  # fmt: skip
 
