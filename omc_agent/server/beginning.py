@@ -26,7 +26,7 @@ def _type_of(arguments: Mapping[str, Any]) -> Any:
 
 def _field(arguments: Mapping[str, Any]) -> tuple[Any, Any]:
     kind = _type_of(arguments)
-    return (kind | None if kind in (int, float, str) else kind), Field(None, **_bounds(kind))
+    return kind | None, Field(None, **_bounds(kind))
 
 
 def _bounds(kind: Any) -> dict[str, Any]:

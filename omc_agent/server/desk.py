@@ -33,8 +33,12 @@ class Starts(Protocol):
         """Go on with a run that nobody drives; with `turn` from a stage, on a branch of its own."""
         ...
 
-    def queue(self) -> list[Any]:
-        """The runs that wait for a place, the next first."""
+    async def queue(self) -> dict[str, Any]:
+        """``limit``; ``running`` and ``queued``, lists of ``{id, user, status, position}``, the next first."""
+        ...
+
+    async def leave(self, run_id: str) -> bool:
+        """Take a run out of the line; False when it is in none."""
         ...
 
 

@@ -104,8 +104,13 @@ class QueueHandler(AgentHandler):
     """Runs that wait for a place."""
 
     async def get(self) -> None:
-        """The next first."""
-        self.give({"queue": list(self.desk.who_starts().queue())})
+        """The next first; places of runs that this user may not read are counted in the positions only."""
+        told = await self.desk.who_starts().queue()
+        seen = {}
+        for part in ("running", "queued"):
+            places = [each for each in told[part] if await self.may("read", {**each, "user_id": each["user"]})]
+            seen[part] = places
+        self.give({"limit": told["limit"], **seen})
 
 
 def _page(asked: ListQuery, offset: int, store: Any) -> list[Row]:

@@ -42,5 +42,13 @@ class FakeStarter:
 
         return await self._desk.ask(write)
 
-    def queue(self) -> list[dict[str, Any]]:
-        return list(self._queued)
+    async def queue(self) -> dict[str, Any]:
+        line = [{**each, "status": "queued", "position": n} for n, each in enumerate(self._queued, 1)]
+        return {"limit": 1, "running": [], "queued": line}
+
+    async def leave(self, run_id: str) -> bool:
+        there = [each for each in self._queued if each["id"] == run_id]
+        self._queued = [each for each in self._queued if each["id"] != run_id]
+        if there:
+            await self._desk.ask(lambda store: store.update(run_id, status="stopped"))
+        return bool(there)
