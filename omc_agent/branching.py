@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omc_agent.agents.answers import answered
 from omc_agent.errors import RunError
 from omc_agent.events import Branched, Event
-from omc_agent.graph.edges import Graph
-from omc_agent.graph.state import STAGES
+from omc_agent.graph.stages import STAGES
 from omc_agent.overrides import split_by_home
+
+if TYPE_CHECKING:  # the graph is built of heavy things; a server reads branches without it
+    from omc_agent.graph.edges import Graph
 
 
 @dataclass(frozen=True)

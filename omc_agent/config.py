@@ -251,6 +251,14 @@ class AgentSettings(Configurable):
     output = Int(8 * MB, min=1024, help="Bytes of text and pictures a cell may give.").tag(config=True)
     grace = Float(0.4, min=0, help="Seconds from the interrupt at a time limit to the kill.").tag(config=True)
     run_wall = Float(0.0, min=0, help="Confinement seconds that a whole run may take; 0: no limit.").tag(config=True)
+    rest_rate = Float(
+        50.0, min=0, help="Requests a second that one user of the server may send, on average; 0: no limit."
+    ).tag(config=True)
+    rest_body = Int(
+        MB, min=1024, help="Bytes of one request to the server; rows to predict may be 16 times as large."
+    ).tag(config=True)
+    rest_goal = Int(10_000, min=100, help="Characters of a goal, or of what is said, over REST.").tag(config=True)
+    rest_predict_wall = Float(120.0, min=1, help="Seconds that predictions over REST may take.").tag(config=True)
     isolation = Enum(
         ("walled", "pool", "reduced", "limited"),
         "walled",

@@ -9,6 +9,7 @@
     │   ├── RunStopped          somebody pressed Stop, or said no      (exit 1)
     │   │   └── LeaseLost       another process took the run over      (exit 1)
     │   └── ApprovalNeeded      parked: nobody is there to answer      (exit 3)
+    ├── RestError               what a client of the server sent       (exit 1)
     └── UsageError              the command line itself                (exit 2)
 
 An error never logs itself and never shows a traceback to the person whose slip it was: IPython
@@ -72,6 +73,18 @@ CODES: dict[str, str] = {
     "usage.policy": "The policy file cannot be read, or names what is no gate.",
     "usage.edit": "The edited code does not parse, or would be refused.",
     "usage.kernel": "This ipykernel is too old for cells that can be clicked in.",
+    "rest.anonymous": "The request does not say who sends it.",
+    "rest.forbidden": "This user may not do that, or the request comes from another page.",
+    "rest.no_route": "There is nothing at this address.",
+    "rest.method": "This address does not take the method.",
+    "rest.body": "The body of the request cannot be read.",
+    "rest.too_large": "The request, or a text in it, is larger than the limit.",
+    "rest.too_many": "This user sends more requests than the limit, or more than the server works on at once.",
+    "rest.conflict": "The run or its question is not in a state for this.",
+    "rest.no_artifact": "The run has no such file, or it is not as it was recorded.",
+    "rest.slow": "The answer took longer than the limit.",
+    "rest.not_ready": "The server cannot do this now.",
+    "rest.failed": "The server has a fault.",
 }
 
 
@@ -150,6 +163,10 @@ class UsageError(AgentError):
     exit_code = 2
 
 
+class RestError(AgentError):
+    """What a client of the server sent, or what the server can do now."""
+
+
 _KINDS: dict[str, type[AgentError]] = {
     "goal": GoalError,
     "data": DataError,
@@ -157,6 +174,7 @@ _KINDS: dict[str, type[AgentError]] = {
     "sandbox": SandboxError,
     "run": RunError,
     "usage": UsageError,
+    "rest": RestError,
 }
 
 

@@ -25,8 +25,8 @@ FLOOR = {
     "spending": 5, "billing": 5, "prompts": 5, "filling": 5, "deciding": 5,
     "steering": 5, "remaking": 5, "supplies": 5, "orchestrator": 5, "endings": 5, "sections": 5,
     "secrecy": 1, "policy": 1, "accepting": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
-    "thinking": 5, "recipe": 5, "exporting": 5, "verifying": 5, "comparing": 5, "predicting": 5, "notebook": 5,
-    "shelf": 5, "collecting": 5,
+    "thinking": 5, "recipe": 5, "exporting": 5, "verifying": 5, "comparing": 5, "predicting": 5, "outcome": 5,
+    "notebook": 5, "shelf": 5, "collecting": 5,
     "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "terminal": 6, "__init__": 6,
     "server": 6,
 }  # fmt: skip
@@ -51,6 +51,7 @@ OPENERS = {
     "ledger",
     "report",
     "result",
+    "outcome",
     "recipe",
     "verifying",
     "predicting",
@@ -143,7 +144,7 @@ def test_importing_the_package_loads_nothing_heavy():
 
 def test_every_error_code_is_known_and_used():
     text = "\n".join(path.read_text() for path in FILES if path.name != "errors.py")
-    used = set(re.findall(r'"((?:goal|data|model|sandbox|run|usage)\.[a-z_]+)"', text)) - {"model.skops"}
+    used = set(re.findall(r'"((?:goal|data|model|sandbox|run|usage|rest)\.[a-z_]+)"', text)) - {"model.skops"}
     assert used <= set(errors.CODES)
     assert set(errors.CODES) - used == set()
 

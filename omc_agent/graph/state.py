@@ -5,24 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from omc_agent.agents.context import Shared
+from omc_agent.graph.stages import OPTIONAL, STAGES
 
-STAGES = (
-    "understanding",
-    "clarification",
-    "planning",
-    "data_retrieval",
-    "data_analysis",
-    "feature_engineering",
-    "leak_test",
-    "model_training",
-    "model_evaluation",
-    "hyperparameter_tuning",
-    "selection",
-    "scoring",
-    "reporting",
-)
-# A run without these is still a run; the circuit breaker may drop them.
-OPTIONAL = frozenset({"hyperparameter_tuning"})
+__all__ = ["OPTIONAL", "STAGES", "AgentState", "first_state", "standing_state"]
 
 
 class AgentState(Shared, total=False):

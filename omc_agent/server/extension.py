@@ -6,5 +6,16 @@ from typing import Any
 
 
 def load(app: Any) -> None:
-    """Add the routes below ``/api/v1/lab/agent`` to the server's web application."""
-    app.log.info("omc_agent is loaded.")
+    """Add the routes below ``/api/v1/lab/agent`` to the server's web application.
+
+    Settings are those of the server's configuration: ``c.AgentSettings.database_url = ...`` in
+    ``jupyter_server_config.py``.
+    """
+    from omc_agent.config import AgentSettings
+    from omc_agent.server.desk import KEY, Desk
+    from omc_agent.server.routes import PREFIX, handlers
+
+    web = app.web_app
+    web.settings[KEY] = Desk(AgentSettings(config=app.config))
+    web.add_handlers(".*$", handlers(web.settings["base_url"]))
+    app.log.info("omc_agent answers below %s", PREFIX)

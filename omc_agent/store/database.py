@@ -8,10 +8,11 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 BUSY_TIMEOUT_MS = 30_000
 StoreBusy = OperationalError  # what a store that cannot be written now raises, after BUSY_TIMEOUT_MS
+DatabaseFault = SQLAlchemyError  # whatever a database says instead of an answer
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
