@@ -13,6 +13,7 @@ import pandas as pd
 
 from omc_agent.config import PRELUDE, AgentSettings
 from omc_agent.errors import DataError, SandboxError
+from omc_agent.naming import model_name
 from omc_agent.recipe import fetched_rows, joined
 from omc_agent.sandbox.box import Sandbox
 from omc_agent.sandbox.replay import RecordedCell, replay
@@ -282,10 +283,12 @@ def _same_rows(frame: pd.DataFrame, new: pd.DataFrame) -> bool:
 
 
 def _died(model: str, why: str) -> SandboxError:
-    return SandboxError("sandbox.died", given=f"The child that predicted with {model or 'the model'} died: {why}.",
+    return SandboxError("sandbox.died",
+                        given=f"The child did not survive predicting with {model_name(model or 'the model')}:"
+                              f" {why.partition('. ')[0].rstrip('.')}.",
                         have="Nothing else was harmed: the model file is opened in that child alone.",
-                        try_="omc-agent verify ID says whether the run can be made again;"
-                             " omc-agent restart ID --from scoring makes the model anew.")  # fmt: skip
+                        try_="Give fewer rows at once. If that changes nothing, the model is bad: omc-agent restart"
+                             " ID --from scoring makes another, and opens the sealed rows once more.")  # fmt: skip
 
 
 def _too_few(said: str, needs: int, rows: int) -> DataError:

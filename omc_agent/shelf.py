@@ -52,6 +52,8 @@ class Shelf:
     async def save(self, name: str, data: bytes) -> ArtifactSaved:
         """Save a file; where the URL does not take it, in the workspace, with a warning."""
         run_id, branch = self.ledger.run_id, self.ledger.branch
+        # Whoever lost the run may not write over what its new driver wrote.
+        await asyncio.to_thread(self.store.update, run_id, by=self.ledger.owner)
         saved = await asyncio.to_thread(self._put, name, data)
         if isinstance(saved, RunError):
             await self._warn(saved)

@@ -259,12 +259,13 @@ def _hash(reader: BinaryIO) -> str:
 
 
 def _changed(row: Mapping[str, Any], found: str) -> RunError:
+    again = "scoring, which opens the sealed rows once more" if row["name"].endswith(".skops") else "reporting"
     return RunError(
         "run.artifact_changed",
         given=f"{row['name']} is not the file that the run wrote: its SHA-256 is {found[:12]}, not"
         f" {str(row['sha256'])[:12]}.",
         have=f"It lies at {row['path']}. Nothing of it was used.",
-        try_="Put the right file back, or make it again: omc-agent restart ID --from scoring.",
+        try_=f"Put the right file back, or make it again: omc-agent restart ID --from {again}.",
     )
 
 
