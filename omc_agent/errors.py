@@ -5,6 +5,7 @@
     ├── DataError               database, table, coins, span, prices   (exit 1)
     ├── ModelError              the chat model or its provider         (exit 1)
     ├── SandboxError            the child kernel                       (exit 1)
+    ├── StoreError              the store's database                   (exit 1)
     ├── RunError                a run that is not there, or failed     (exit 1)
     │   ├── RunStopped          somebody pressed Stop, or said no      (exit 1)
     │   │   └── LeaseLost       another process took the run over      (exit 1)
@@ -61,6 +62,12 @@ CODES: dict[str, str] = {
     "run.stopped": "The run was stopped.",
     "run.approval_needed": "The run waits for a person, and nobody is there.",
     "run.not_finished": "The run has not got that far.",
+    "store.url": "The store's URL is no URL, or names no database that a store can lie in.",
+    "store.driver": "The package that speaks to the store's database is not installed.",
+    "store.unreachable": "The store's database cannot be opened.",
+    "store.unreadable": "The database is no store, or it is damaged.",
+    "store.files": "Files of a run cannot be removed.",
+    "store.newer": "A newer version of omc_agent has written the store.",
     "usage.flag": "The command line holds a flag that is not known, or lacks one.",
     "usage.value": "A setting has a value it cannot take.",
     "usage.secret": "A text holds what looks like a key or a password.",
@@ -126,6 +133,10 @@ class RunError(AgentError):
     """A run that is not there, or that failed."""
 
 
+class StoreError(AgentError):
+    """The store's database."""
+
+
 class RunStopped(RunError):
     """Somebody pressed Stop."""
 
@@ -152,6 +163,7 @@ _KINDS: dict[str, type[AgentError]] = {
     "model": ModelError,
     "sandbox": SandboxError,
     "run": RunError,
+    "store": StoreError,
     "usage": UsageError,
 }
 
