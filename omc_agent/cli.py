@@ -16,6 +16,8 @@ from typing import Any
 from omc_agent import __version__, errands
 from omc_agent.errors import AgentError, UsageError
 from omc_agent.flags import Parser, add_setting_flags, decision_of, given_settings, settings_from
+from omc_agent.listing import list_parser
+from omc_agent.upkeep import add_db_verbs
 from omc_agent.verbs import artifact_flags, turn_parser
 
 Verb = Callable[[argparse.Namespace], int]
@@ -54,13 +56,13 @@ def make_parser() -> Parser:
     each.add_argument("id")
     add_setting_flags(each)
     each.add_argument("--json", action="store_true")
-    each = _add(verbs, "list", _list, "list runs, newest first")
-    each.add_argument("--status", default=None)
+    list_parser(_add(verbs, "list", _list, "list runs, newest first"))
     each = _add(verbs, "graph", _graph, "show the graph of stages, and where a run is in it")
     each.add_argument("id", nargs="?", default="", help="the run, or one of its branches")
     each.add_argument("--mermaid", action="store_true", help="as Mermaid text")
     _add_run_verbs(verbs)
     _add_data_verbs(verbs)
+    add_db_verbs(_add(verbs, "db", _db, "look after the store: check, upgrade, prune, vacuum"))
     each = _add(verbs, "doctor", _doctor, "what is in force on this machine")
     each.add_argument("-m", "--model", default=None, help="the models to look at, as in run")
     each.add_argument("--base-url", default=None, metavar="URL", help="server of the model, as in run")
@@ -238,10 +240,11 @@ def _store() -> Any:
 
 
 def _list(parsed: argparse.Namespace) -> int:
+    from omc_agent.listing import list_json, listed
     from omc_agent.panels.results import run_list_text
-    from omc_agent.result import list_rows
 
-    print(run_list_text(list_rows(_store(), status=parsed.status)))
+    rows, note = listed(_store(), parsed)
+    print(list_json(rows, note) if parsed.json else "\n".join([run_list_text(rows), note]).rstrip())
     return 0
 
 
@@ -374,6 +377,12 @@ def _import(parsed: argparse.Namespace) -> int:
 
     print("\n".join(import_bars(parsed.file, parsed.db, table=parsed.table, coin=parsed.coin).lines()))
     return 0
+
+
+def _db(parsed: argparse.Namespace) -> int:
+    code, text = parsed.upkeep(parsed)
+    print(text)
+    return int(code)
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

@@ -304,6 +304,9 @@ class AgentSettings(Configurable):
         default_value="FULL",
         help="SQLite's synchronous pragma; NORMAL is quicker and may lose the last commits on power loss.",
     ).tag(config=True)
+    store_wait = Float(
+        60.0, min=0, help="Seconds that a run waits for a store's database that is gone, before it ends."
+    ).tag(config=True)
     warm_spare = Bool(True, help="Keep one warm child kernel ready.").tag(config=True)
 
     def resolved_home(self) -> Path:

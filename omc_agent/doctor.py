@@ -19,6 +19,7 @@ from omc_agent.llm.keys import read_variables
 from omc_agent.sandbox import tiers
 from omc_agent.secrecy import HIDDEN, hide_secrets
 from omc_agent.tracking.destination import state_of_tracking
+from omc_agent.upkeep import store_line
 
 PACKAGES = ("ipykernel", "ipywidgets", "jupyterlab", "langgraph", "langchain", "pandas", "scikit-learn", "xgboost")
 
@@ -36,7 +37,7 @@ def examine(settings: AgentSettings) -> list[tuple[str, str]]:
         state_of_tracking(settings),
         *_cache(),
         (".env", f"{file.name} of {file.parent.name or file.parent}, read for each run" if file else "none"),
-        ("store", _without_password(settings.store_url())),
+        ("store", store_line(settings)),
         ("home", str(settings.resolved_home())),
     ]
     return found + _offered(settings) + [(name, _version(name)) for name in PACKAGES]

@@ -38,13 +38,13 @@ def overran(run_id: str, seconds: float) -> RunStopped:
 
 
 def not_written(run_id: str, error: Exception) -> RunError:
-    """The store took no more: a full disk, or a lock that was held too long."""
-    why = str(error).splitlines()[0].rpartition(")")[2].strip() or "no reason given"
+    """The store took no more: a full disk, a lock that was held too long, or a server that is gone."""
+    why = hide_secrets(str(getattr(error, "orig", None) or error).strip().splitlines()[0]).rstrip(".:")
     return RunError(
         "run.store",
         given=f"The store cannot be written: {why}.",
         have="What was written before is kept.",
-        try_=f"Make room, or wait; then %agent resume {run_id} goes on.",
+        try_=f"Make room, or wait until it is there again; then %agent resume {run_id} goes on.",
     )
 
 

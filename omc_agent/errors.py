@@ -5,6 +5,7 @@
     ├── DataError               database, table, coins, span, prices   (exit 1)
     ├── ModelError              the chat model or its provider         (exit 1)
     ├── SandboxError            the child kernel                       (exit 1)
+    ├── StoreError              the store's database                   (exit 1)
     ├── RunError                a run that is not there, or failed     (exit 1)
     │   ├── RunStopped          somebody pressed Stop, or said no      (exit 1)
     │   │   └── LeaseLost       another process took the run over      (exit 1)
@@ -67,6 +68,12 @@ CODES: dict[str, str] = {
     "run.artifact_store": "The place of the artifacts cannot be reached, or does not take them.",
     "run.artifact_changed": "A file is not the one that the run wrote.",
     "run.no_artifact": "The run left no file of that name, or it is gone.",
+    "store.url": "The store's URL is no URL, or names no database that a store can lie in.",
+    "store.driver": "The package that speaks to the store's database is not installed.",
+    "store.unreachable": "The store's database cannot be opened.",
+    "store.unreadable": "The database is no store, or it is damaged.",
+    "store.files": "Files of a run cannot be removed.",
+    "store.newer": "A newer version of omc_agent has written the store.",
     "usage.flag": "The command line holds a flag that is not known, or lacks one.",
     "usage.value": "A setting has a value it cannot take.",
     "usage.secret": "A text holds what looks like a key or a password.",
@@ -144,6 +151,10 @@ class RunError(AgentError):
     """A run that is not there, or that failed."""
 
 
+class StoreError(AgentError):
+    """The store's database."""
+
+
 class RunStopped(RunError):
     """Somebody pressed Stop."""
 
@@ -174,6 +185,7 @@ _KINDS: dict[str, type[AgentError]] = {
     "model": ModelError,
     "sandbox": SandboxError,
     "run": RunError,
+    "store": StoreError,
     "usage": UsageError,
     "rest": RestError,
 }

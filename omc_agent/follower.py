@@ -9,9 +9,11 @@ from collections.abc import Callable
 from omc_agent.errors import AgentError, RunStopped, error_from_dict
 from omc_agent.events import Event, RunFinished
 from omc_agent.store.leases import Leases
+from omc_agent.store.patience import waiting_for_store
 from omc_agent.store.records import Row, SessionManager
 
 LOOK_SECONDS = 0.2
+STORE_SECONDS = 60.0  # a database that is gone is waited for, as by the run
 BETWEEN_SECONDS = 3.0  # from the last sign of an engine to calling it gone: it may just hand over
 
 
@@ -45,6 +47,10 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until the run ended, waits for nobody's engine, or its engine is gone."""
+        with waiting_for_store(STORE_SECONDS):
+            await self._run()
+
+    async def _run(self) -> None:
         past = await self._new()
         if self._on_past is not None:
             self._on_past(past)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from omc_agent.errors import LeaseLost
 from omc_agent.events import Event
 from omc_agent.store.branches import Told
+from omc_agent.store.database import StoreBusy
 from omc_agent.store.records import SessionManager
 
 FLUSH_SECONDS = 0.2
@@ -74,8 +75,12 @@ class Ledger:
         """Return when everything emitted so far is on disk."""
         async with self._writing:
             batch, self._pending = self._pending, []
-            if batch:
-                await asyncio.to_thread(self.store.append, self.run_id, self.branch, batch, owner=self.owner)
+            try:
+                if batch:
+                    await asyncio.to_thread(self.store.append, self.run_id, self.branch, batch, owner=self.owner)
+            except StoreBusy:  # what could not be written is written with what comes next; a key is written once
+                self._pending = batch + self._pending
+                raise
 
     def remember(self, told: Iterable[Told]) -> None:
         """Know what was told before this process: it is not shown again."""
@@ -97,5 +102,6 @@ class Ledger:
 
     async def _later(self) -> None:
         await asyncio.sleep(FLUSH_SECONDS)
-        with contextlib.suppress(LeaseLost):  # whoever drives the run finds it out before the next cell
+        # Whoever drives the run finds out before the next cell that it is another's, or that the store is gone.
+        with contextlib.suppress(LeaseLost, StoreBusy):
             await self.flush()

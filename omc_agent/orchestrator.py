@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
 from omc_agent.config import PRELUDE, AgentSettings
 from omc_agent.sandbox.spares import Spares
 from omc_agent.secrecy import hide_secrets
+from omc_agent.store.checkpoints import open_checkpoints
 from omc_agent.store.database import open_database
 from omc_agent.store.records import SessionManager
 
@@ -24,13 +28,27 @@ class AgentOrchestrator:
     def __init__(self, settings: AgentSettings) -> None:
         self.settings = settings
         self.home = settings.resolved_home()
-        self.store = SessionManager(open_database(settings.store_url(), synchronous=settings.synchronous))
+        engine = open_database(settings.store_url(), synchronous=settings.synchronous)
+        self.store = SessionManager(engine, forget=self.forget)
         self.spares = Spares(settings.limits(), PRELUDE, settings.confinement()) if settings.warm_spare else None
 
     def warm(self) -> None:
         """Begin to start the spare child, so that no run waits for its imports."""
         if self.spares is not None:
             self.spares.warm()
+
+    def forget(self, branches: Sequence[str]) -> None:
+        """Remove the checkpoints of a run that is deleted; blocks, on a loop of its own."""
+        path = self.home / "checkpoints.db"
+
+        async def drop() -> None:
+            async with open_checkpoints(path, synchronous=self.settings.synchronous) as saver:
+                for branch in branches:
+                    await saver.adelete_thread(branch)
+
+        if path.exists():
+            with ThreadPoolExecutor(1) as own:  # the caller's thread may have a loop that runs
+                own.submit(asyncio.run, drop()).result()
 
     async def close(self) -> None:
         """End the spare child and the store's connections."""

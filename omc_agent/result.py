@@ -312,8 +312,8 @@ class RunResult:
         return f"<run {self.id}: {self.status}{', ' + said if said else ''}; .report .metrics .frames .verdict>"
 
 
-def list_rows(store: SessionManager, *, status: str | None = None) -> list[dict[str, Any]]:
-    """Runs as a list shows them: id, status, goal, call, started, seconds, usd."""
+def list_rows(store: SessionManager, **which: Any) -> list[dict[str, Any]]:
+    """Runs as a list shows them: id, status, goal, call, started, seconds, usd; `which` as `SessionManager.list`."""
     usd = {row["run"]: row["usd"] for row in store.costs(("run",))}
     return [
         {
@@ -325,5 +325,5 @@ def list_rows(store: SessionManager, *, status: str | None = None) -> list[dict[
             "seconds": row["summary"].get("seconds"),
             "usd": usd.get(row["id"], 0.0),
         }
-        for row in store.list(status=status)
+        for row in store.list(**which)
     ]

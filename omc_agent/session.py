@@ -40,6 +40,7 @@ from omc_agent.steering import Steering
 from omc_agent.store.checkpoints import open_checkpoints, prune_checkpoints
 from omc_agent.store.database import StoreBusy
 from omc_agent.store.leases import Leases, lost, new_owner
+from omc_agent.store.patience import waiting_for_store
 from omc_agent.store.records import Row
 from omc_agent.supplies import Supplies
 from omc_agent.thinking import open_thinking
@@ -124,6 +125,10 @@ class Session:
         turn : Turn, optional
             Begin a branch from a stage first.
         """
+        with waiting_for_store(self.settings.store_wait):
+            await self._run(plan_only=plan_only, resume=resume, turn=turn)
+
+    async def _run(self, *, plan_only: bool, resume: bool, turn: Turn | None) -> None:
         self._began, self.steering.turn = time.monotonic(), turn
         try:
             await self._take_lease()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 from omc_agent.config import AgentSettings, server_base
@@ -17,7 +18,7 @@ HELP = """\
         [--memory BYTES] [--wall SECONDS] [--out NAME] [--id NAME] [--plan] [--follow ID] [--bg]
 GOAL (one sentence, on the lines below)
 
-%agent list                     runs, newest first
+%agent list [--status S] [--goal TEXT] [--since 7d] [--limit N]   runs, newest first
 %agent show ID [--prompts]      everything a run did (ID.1, ID.2: a branch), or what was sent to the model
 %agent cost [ID]                what the models cost: by day, model and run, or by stage and call
 %agent graph [ID]               the graph of stages, and where the run is in it
@@ -101,11 +102,15 @@ class Verbs:
 
     def list(self, words: list[str]) -> Shown:
         """Runs, newest first."""
+        from omc_agent.listing import list_json, list_parser, listed
         from omc_agent.panels import results
-        from omc_agent.result import list_rows
 
-        rows = list_rows(self._store())
-        return Shown(results.run_list_html(rows), results.run_list_text(rows))
+        parsed = list_parser().parse_args([*words])
+        rows, note = listed(self._store(), parsed)
+        if parsed.json:
+            return Shown(f"<pre>{escape(list_json(rows, note))}</pre>", list_json(rows, note))
+        text = "\n".join([results.run_list_text(rows), note]).rstrip()
+        return Shown(results.run_list_html(rows) + (f"<p>{escape(note)}</p>" if note else ""), text)
 
     def show(self, words: Sequence[str]) -> Shown:
         """A run as it looked, or one of its branches."""

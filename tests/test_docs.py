@@ -227,7 +227,8 @@ def test_each_verb_of_the_command_line_has_an_entry_with_all_its_flags():
     shared = options_of(verbs["run"])
     for name, parser in verbs.items():
         told = sections[name]
-        options = options_of(parser)
+        below = [p for a in parser._actions if isinstance(a, argparse._SubParsersAction) for p in a.choices.values()]
+        options = options_of(parser).union(*(options_of(each) for each in below))
         if options >= shared - {"--id", "--follow", "--json"}:
             told += text.split("## Flags of a run")[1].split("\n## ")[0]
         for option in options:

@@ -6,12 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 
 from omc_agent.errors import RunError
 from omc_agent.events import Branched, Event, event_from_dict
-from omc_agent.store.rows import fence
+from omc_agent.store.patience import patient
+from omc_agent.store.rows import fence, insert_or_ignore
 from omc_agent.store.tables import AgentCell, AgentSession, AgentSessionMessage
+from omc_agent.store.values import short_key
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Told:
     event: Event
 
 
+@patient
 class Branches:
     """Forks and lineage; a part of `SessionManager`."""
 
@@ -60,7 +63,7 @@ class Branches:
             query = select(*columns).where(AgentCell.session_id == run_id, AgentCell.branch == told.parent)
             for row in list(db.execute(query.order_by(AgentCell.n)).mappings()):
                 if row["n"] in kept:
-                    db.execute(insert(AgentCell).values(**row, branch=branch, key=f"{branch}:kept:{row['n']}"))
+                    insert_or_ignore(db, AgentCell, {**row, "branch": branch, "key": f"{branch}:kept:{row['n']}"})
             db.execute(update(AgentSession).where(AgentSession.id == run_id).values(branch=branch))
 
     def find_branch(self, name: str) -> tuple[str, str | None]:
@@ -120,7 +123,7 @@ class Branches:
 def _tell(db: Connection, run_id: str, branch: str, told: Event) -> None:
     table = AgentSessionMessage
     last = db.scalar(select(func.max(table.seq)).where(table.session_id == run_id)) or 0
-    db.execute(insert(table).values(**message_row(run_id, branch, last + 1, "branched", told)))
+    insert_or_ignore(db, table, message_row(run_id, branch, last + 1, "branched", told))
 
 
 def message_row(run_id: str, branch: str, seq: int, key: str, event: Event) -> dict[str, object]:
@@ -129,7 +132,7 @@ def message_row(run_id: str, branch: str, seq: int, key: str, event: Event) -> d
         "session_id": run_id,
         "branch": branch,
         "seq": seq,
-        "key": f"{branch}:{key}",
+        "key": short_key(f"{branch}:{key}"),
         "at": datetime.fromtimestamp(event.at, UTC),
         "stage": event.stage,
         "role": event.role,

@@ -8,13 +8,14 @@ written once. And a day's sum must not sink because a run is deleted.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, case, func, insert, select, update
+from sqlalchemy import Engine, case, func, select, update
 
-from omc_agent.store.rows import Row, Rows, fence
+from omc_agent.store.patience import called_at, patient
+from omc_agent.store.rows import Row, Rows, fence, insert_or_ignore
 from omc_agent.store.tables import AgentCall
+from omc_agent.store.values import in_utc, short_key
 
 SENT, ANSWERED, GUESSED, REFUSED, REMEMBERED = "sent", "answered", "guessed", "refused", "remembered"
 """Of a call: on its way, or its process died; usage told by the provider; answered without usage; refused with a
@@ -25,6 +26,7 @@ ZERO: dict[str, float] = {"tokens_in": 0, "tokens_out": 0, "usd": 0.0, "calls": 
 _BY = {"day": AgentCall.day, "model": AgentCall.model, "stage": AgentCall.stage, "run": AgentCall.session_id}
 
 
+@patient
 class Calls:
     """Calls of chat models and their sums; a part of `SessionManager`."""
 
@@ -38,11 +40,12 @@ class Calls:
         LeaseLost
             With `owner`, when another process drives the run: then nothing may be sent.
         """
-        at = values.pop("at", None) or datetime.now(UTC)
+        at = in_utc(values.pop("at", None) or called_at())
         row = {"session_id": run_id, "branch": branch, "status": SENT, "at": at, "day": f"{at:%Y-%m-%d}", **values}
+        row["model"] = short_key(str(row.get("model", "")), 128)
         with self.engine.begin() as db:
             fence(db, run_id, owner)
-            db.execute(insert(AgentCall).values(**row))
+            insert_or_ignore(db, AgentCall, row)
 
     def end_call(self, key: str, **values: Any) -> None:
         """Write what a call did cost. No owner is asked for: it has been paid, whoever drives the run by now."""

@@ -1,23 +1,32 @@
 """One run, one engine: who drives a run, for how long it may be believed, and when it may be taken over.
 
-`owner` names host, boot, process and one session in it; `lease_until` is renewed while the engine lives. A dead
-process of this machine is taken over at once, another machine's when its lease has run out.
+`owner` names host, boot, process and one session in it; the lease is renewed while the engine lives. A dead process
+of this machine is taken over at once, another machine's when its lease has run out.
+
+A lease has two ends. `lease_tick` counts seconds of the machine's boot, which no one can set: it holds among
+processes of one machine, however its clock jumps. `lease_until` is a time of day, for other machines: that of the
+database's server where there is one, so that their own clocks do not matter. A clock that jumps all the same may hand
+a run over too early; two engines never write, as every write asks who drives the run, in its own transaction
+(`rows.fence`).
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 
 from omc_agent.errors import LeaseLost
 from omc_agent.store.database import begin_writing
+from omc_agent.store.patience import patient
 from omc_agent.store.tables import AgentSession
+from omc_agent.store.values import in_utc
 
 _ended: set[str] = set()  # sessions of this process that are over, also where they could not say so in the store
 
@@ -52,6 +61,7 @@ def is_dead(owner: str) -> bool:
         return True
 
 
+@patient
 class Leases:
     """Takes, renews and gives back the right to drive a run.
 
@@ -70,19 +80,17 @@ class Leases:
         """
         with self.engine.begin() as db:
             begin_writing(db)
-            held, until = db.execute(self._query(run_id)).one()
-            if held not in (None, owner, instead_of) and is_held(held, until):
+            if held_by(db, run_id, lock=True) not in (None, owner, instead_of):
                 return False
-            db.execute(
-                update(AgentSession).where(AgentSession.id == run_id).values(owner=owner, lease_until=later())
-            )
+            values = {"owner": owner, **_lease(db)}
+            db.execute(update(AgentSession).where(AgentSession.id == run_id).values(**values))
             return True
 
     def renew(self, run_id: str, owner: str) -> bool:
         """Whether it is still ours; if so, for another while."""
         mine = (AgentSession.id == run_id) & (AgentSession.owner == owner)
         with self.engine.begin() as db:
-            return db.execute(update(AgentSession).where(mine).values(lease_until=later())).rowcount == 1
+            return db.execute(update(AgentSession).where(mine).values(**_lease(db))).rowcount == 1
 
     def end(self, owner: str) -> None:
         """Know that this session is over, whatever can still be written."""
@@ -92,16 +100,24 @@ class Leases:
         """Give it back."""
         mine = (AgentSession.id == run_id) & (AgentSession.owner == owner)
         with self.engine.begin() as db:
-            db.execute(update(AgentSession).where(mine).values(owner=None, lease_until=None))
+            nobody = {"owner": None, "lease_until": None, "lease_tick": None}
+            db.execute(update(AgentSession).where(mine).values(**nobody))
 
     def holder(self, run_id: str) -> str | None:
         """Who drives the run; None when nobody does who lives."""
         with self.engine.connect() as db:
-            row = db.execute(self._query(run_id)).first()
-        return str(row[0]) if row is not None and is_held(row[0], row[1]) else None
+            return held_by(db, run_id)
 
-    def _query(self, run_id: str) -> Any:
-        return select(AgentSession.owner, AgentSession.lease_until).where(AgentSession.id == run_id)
+
+def held_by(db: Connection, run_id: str, *, lock: bool = False) -> str | None:
+    """Who drives the run; with `lock` nobody changes that until the transaction ends."""
+    query = select(AgentSession.owner, AgentSession.lease_until, AgentSession.lease_tick)
+    query = query.where(AgentSession.id == run_id)
+    if lock and db.dialect.name != "sqlite":
+        query = query.with_for_update(key_share=True)
+    row = db.execute(query).first()
+    owner, until, tick = row or (None, None, None)
+    return None if owner is None or _is_over(db, owner, until, tick) else owner
 
 
 def lost(run_id: str) -> LeaseLost:
@@ -114,19 +130,35 @@ def lost(run_id: str) -> LeaseLost:
     )
 
 
-def is_held(owner: str | None, until: datetime | None) -> bool:
-    """Whether that owner may still be believed to drive its run."""
-    if owner is None or until is None or owner in _ended or is_dead(owner):
-        return False
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)  # SQLite keeps no zone
-    return until >= datetime.now(UTC)
+def _is_over(db: Connection, owner: str, until: datetime | None, tick: float | None) -> bool:
+    if until is None or owner in _ended or is_dead(owner):
+        return True
+    if tick is not None and _boot() and owner.split("|")[1] == _boot():
+        return tick < _tick()
+    return in_utc(until) < database_time(db)
 
 
-def later() -> datetime:
-    """When a lease that is taken or renewed now runs out."""
-    return datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)
+def _lease(db: Connection) -> dict[str, Any]:
+    until = database_time(db) + timedelta(seconds=LEASE_SECONDS)
+    return {"lease_until": until, "lease_tick": _tick() + LEASE_SECONDS}
+
+
+def database_time(db: Connection) -> datetime:
+    """The time of day that all who share the database go by: its server's, or this machine's for a file."""
+    if db.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    return in_utc(db.execute(select(func.clock_timestamp())).scalar_one())
+
+
+def _tick() -> float:
+    """Seconds since the machine was started, also while it slept; the same in all its processes."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _machine() -> str:
+    return f"{os.uname().nodename}|{_boot()}"
+
+
+def _boot() -> str:
     boot = Path("/proc/sys/kernel/random/boot_id")
-    return f"{os.uname().nodename}|{boot.read_text().strip() if boot.exists() else ''}"
+    return boot.read_text().strip() if boot.exists() else ""

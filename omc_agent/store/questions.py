@@ -10,10 +10,15 @@ from sqlalchemy import Engine, insert, select, update
 
 from omc_agent.errors import RunError
 from omc_agent.secrecy import refuse_secrets
+from omc_agent.store.database import begin_writing
+from omc_agent.store.patience import called_at, patient
 from omc_agent.store.rows import Row, Rows, fence, insert_or_ignore, user_name
-from omc_agent.store.tables import AgentInbox, AgentRequest, AgentSession, now
+from omc_agent.store.tables import AgentInbox, AgentRequest, AgentSession
+
+_NAME = 128  # characters of who sent or decided, as their columns are wide
 
 
+@patient
 class Questions:
     """Requests and inbox; a part of `SessionManager`."""
 
@@ -42,7 +47,9 @@ class Questions:
         if branch:
             query = query.where(AgentRequest.branch == branch)
         with self.engine.connect() as db:
-            return [dict(row) for row in db.execute(query.order_by(AgentRequest.created_at)).mappings()]
+            return [
+                dict(row) for row in db.execute(query.order_by(AgentRequest.created_at, AgentRequest.id)).mappings()
+            ]
 
     def find_request(self, name: str) -> Row:
         """The request of that id, or the one open request of the run of that id."""
@@ -66,10 +73,16 @@ class Questions:
 
     def decide(self, request_id: str, decision: Row, decided_by: str) -> bool:
         """Write a decision. The first one wins: False when the request is decided already."""
-        values = {"status": "decided", "decision": decision, "decided_by": decided_by, "decided_at": now()}
-        query = update(AgentRequest).where(AgentRequest.id == request_id, AgentRequest.status == "open")
+        at, by = called_at(), decided_by[:_NAME]
+        mine = AgentRequest.id == request_id
+        query = update(AgentRequest).where(mine, AgentRequest.status == "open")
+        values = {"status": "decided", "decision": decision, "decided_by": by, "decided_at": at}
         with self.engine.begin() as db:
-            return db.execute(query.values(**values)).rowcount == 1
+            if db.execute(query.values(**values)).rowcount == 1:
+                return True
+            # An earlier try of this very call may have been written, and its answer lost with the connection.
+            ours = select(AgentRequest.id).where(mine, AgentRequest.decided_by == by, AgentRequest.decided_at == at)
+            return db.scalar(ours) is not None
 
     def withdraw_requests(self, run_id: str, branch: str) -> None:
         """Close what a branch still asks: nobody waits for the answer any more."""
@@ -82,20 +95,32 @@ class Questions:
     def send(self, run_id: str, kind: str, payload: Row, *, sent_by: str = "") -> None:
         """Put a word into the run's inbox; one that holds a key is refused (``usage.secret``)."""
         refuse_secrets(json.dumps(payload, default=str), "What was sent")
+        by, at = (sent_by or user_name())[:_NAME], called_at()
+        values = {"session_id": run_id, "kind": kind, "payload": payload, "sent_by": by, "sent_at": at}
+        there = select(AgentInbox.seq).where(
+            AgentInbox.session_id == run_id,
+            AgentInbox.kind == kind,
+            AgentInbox.sent_by == by,
+            AgentInbox.sent_at == at,
+        )
         with self.engine.begin() as db:
-            values = {"session_id": run_id, "kind": kind, "payload": payload, "sent_by": sent_by or user_name()}
-            db.execute(insert(AgentInbox).values(**values))
+            begin_writing(db)
+            if db.scalar(there) is None:  # an earlier try of this very call may have been written
+                db.execute(insert(AgentInbox).values(**values))
 
     def take_inbox(self, run_id: str, *, kind: str | None = None) -> Rows:
         """Untaken inbox rows (of that kind) in order, marked as taken."""
-        query = select(AgentInbox.__table__).where(AgentInbox.session_id == run_id, AgentInbox.taken_at.is_(None))
+        at = called_at()
+        mine = (AgentInbox.session_id == run_id) & (AgentInbox.taken_at.is_(None) | (AgentInbox.taken_at == at))
         if kind:
-            query = query.where(AgentInbox.kind == kind)
+            mine &= AgentInbox.kind == kind
         with self.engine.connect() as db:  # nearly always empty: look before a write lock is taken
-            if db.execute(query.limit(1)).first() is None:
+            if db.scalar(select(AgentInbox.seq).where(mine).limit(1)) is None:
                 return []
         with self.engine.begin() as db:
-            rows = [dict(row) for row in db.execute(query.order_by(AgentInbox.seq)).mappings()]
-            for row in rows:
-                db.execute(update(AgentInbox).where(AgentInbox.seq == row["seq"]).values(taken_at=now()))
-        return rows
+            begin_writing(db)
+            query = select(AgentInbox.__table__).where(mine).order_by(AgentInbox.seq)
+            rows = db.execute(query if db.dialect.name == "sqlite" else query.with_for_update()).mappings().all()
+            taken = [row["seq"] for row in rows]
+            db.execute(update(AgentInbox).where(AgentInbox.seq.in_(taken)).values(taken_at=at))
+        return [dict(row) for row in rows]

@@ -5,50 +5,50 @@ All methods block; whoever lives on an event loop calls them in a thread.
 
 from __future__ import annotations
 
+import re
 import secrets
-import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Engine, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from omc_agent.errors import RunError
+from omc_agent.errors import RunError, UsageError
 from omc_agent.events import Event, event_from_dict
-from omc_agent.store.branches import Branches, message_row
+from omc_agent.store.branches import message_row
 from omc_agent.store.calls import Calls
+from omc_agent.store.conversations import Conversations
+from omc_agent.store.database import one_opening_at_a_time
+from omc_agent.store.patience import called_at, patient
 from omc_agent.store.questions import Questions
+from omc_agent.store.retention import FOLDERS, Retention
 from omc_agent.store.rows import Row, Rows, fence, insert_or_ignore, recorded, user_name
-from omc_agent.store.tables import (
-    AgentArtifact,
-    AgentCall,
-    AgentCell,
-    AgentInbox,
-    AgentOpening,
-    AgentRequest,
-    AgentSession,
-    AgentSessionMessage,
-    now,
-)
+from omc_agent.store.tables import AgentArtifact, AgentCell, AgentOpening, AgentSession, AgentSessionMessage, now
+from omc_agent.store.values import in_utc, short_key
 
 __all__ = ["Row", "Rows", "SessionManager", "recorded"]
 
 Events = list[Event]
+_ID = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,32}")
 
 
-class SessionManager(Questions, Branches, Calls):
+@patient
+class SessionManager(Questions, Conversations, Retention, Calls):
     """Creates, reads, lists and deletes runs and what belongs to them.
 
     Parameters
     ----------
     engine : Engine
         Out of :func:`omc_agent.store.database.open_database`.
+    forget : callable, optional
+        ``forget(branches)`` removes the checkpoints of a run that is deleted.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, forget: Callable[[Sequence[str]], None] | None = None) -> None:
+        self.engine, self.forget = engine, forget
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -63,30 +63,40 @@ class SessionManager(Questions, Branches, Calls):
         user_id: str = "",
         status: str = "running",
     ) -> Row:
-        """A new run with a workspace folder of its own; returns its row."""
+        """A new run with a workspace folder of its own; returns its row.
+
+        Raises
+        ------
+        UsageError
+            ``usage.value`` for an id that is no plain word of at most 32 letters, digits, dots, dashes, underscores.
+        RunError
+            ``run.unknown`` when there is a run of that id already.
+        """
         run_id = session_id or secrets.token_hex(3)
+        if not _ID.fullmatch(run_id):
+            raise UsageError("usage.value", given=f"{run_id[:40]!r} cannot be the id of a run.",
+                             have="It names a folder and the rows of the run.",
+                             try_="Take at most 32 letters, digits, dashes or underscores.")  # fmt: skip
         workspace = workspaces / run_id
         values = {
             "id": run_id,
-            "user_id": user_id or user_name(),
+            "user_id": (user_id or user_name())[:128],
             "goal": goal,
             "status": status,
-            "model": model,
+            "model": short_key(model, 128),
             "branch": run_id,
             "workspace": str(workspace),
             "settings": settings,
+            "created_at": called_at(),
         }
         try:
             with self.engine.begin() as db:
                 db.execute(insert(AgentSession).values(**values))
         except IntegrityError:
-            raise RunError(
-                "run.unknown",
-                given=f"There is a run {run_id} already.",
-                have="An id names one run.",
-                try_="Leave --id out, or choose another.",
-            ) from None
-        for name in ("in", "frames", "sealed", "work", "artifacts"):
+            if self.read(run_id)["created_at"] != values["created_at"]:  # else it is of an earlier try of this call
+                raise RunError("run.unknown", given=f"There is a run {run_id} already.", have="An id names one run.",
+                               try_="Leave --id out, or choose another.") from None  # fmt: skip
+        for name in FOLDERS:
             (workspace / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         return self.read(run_id)
 
@@ -106,34 +116,61 @@ class SessionManager(Questions, Branches, Calls):
                 )
             return dict(row)
 
-    def list(self, *, status: str | None = None, goal: str | None = None, limit: int = 50, offset: int = 0) -> Rows:
-        """Rows of runs, newest first; `goal` is looked for within the goals."""
+    def list(
+        self,
+        *,
+        status: str | Collection[str] | None = None,
+        goal: str | None = None,
+        limit: int | None = 50,
+        offset: int = 0,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        user: str | None = None,
+    ) -> Rows:
+        """Rows of runs, newest first.
+
+        Parameters
+        ----------
+        status : str or collection of str, optional
+            One of, or any of.
+        goal : str, optional
+            A text within the goal, in any case.
+        limit, offset : int
+            A page; limit None: all.
+        since, until : datetime, optional
+            When the run was begun: from, and before; without a zone it is UTC.
+        user : str, optional
+            Whose runs.
+
+        Returns
+        -------
+        list of dict
+            All columns of ``agent_sessions``; times in UTC, with their zone.
+        """
         query = select(AgentSession.__table__).order_by(AgentSession.created_at.desc(), AgentSession.id)
-        if status:
-            query = query.where(AgentSession.status == status)
-        if goal:
-            query = query.where(AgentSession.goal.contains(goal, autoescape=True))
+        query = _filtered(query, status, goal, since, until, user).offset(max(0, offset))
         with self.engine.connect() as db:
-            return [dict(row) for row in db.execute(query.limit(limit).offset(offset)).mappings()]
+            return [dict(row) for row in db.execute(query.limit(limit) if limit is not None else query).mappings()]
+
+    def count(
+        self,
+        *,
+        status: str | Collection[str] | None = None,
+        goal: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        user: str | None = None,
+    ) -> int:
+        """How many runs there are of those that `list` would give without a page."""
+        query = _filtered(select(func.count()).select_from(AgentSession), status, goal, since, until, user)
+        with self.engine.connect() as db:
+            return int(db.scalar(query) or 0)
 
     def update(self, run_id: str, *, by: str | None = None, **values: Any) -> None:
         """Set columns of a run; with `by` only while that owner drives it."""
         with self.engine.begin() as db:
             fence(db, run_id, by)
             db.execute(update(AgentSession).where(AgentSession.id == run_id).values(**values, updated_at=now()))
-
-    def delete(self, run_id: str) -> None:
-        """Remove a run, what belongs to it, and its workspace.
-
-        Openings stay, for they are counted by rows; its calls stay without its name, for they were paid.
-        """
-        row = self.read(run_id)
-        with self.engine.begin() as db:
-            for table in (AgentSessionMessage, AgentCell, AgentRequest, AgentInbox, AgentArtifact):
-                db.execute(delete(table).where(table.session_id == run_id))
-            db.execute(update(AgentCall).where(AgentCall.session_id == run_id).values(session_id=""))
-            db.execute(delete(AgentSession).where(AgentSession.id == run_id))
-        shutil.rmtree(row["workspace"], ignore_errors=True)
 
     # -- ledger -------------------------------------------------------------------------------
 
@@ -166,7 +203,7 @@ class SessionManager(Questions, Branches, Calls):
 
     def cell(self, run_id: str, key: str) -> Row | None:
         """The recorded cell of that key, if it ran."""
-        query = select(AgentCell.__table__).where(AgentCell.session_id == run_id, AgentCell.key == key)
+        query = select(AgentCell.__table__).where(AgentCell.session_id == run_id, AgentCell.key == short_key(key))
         with self.engine.connect() as db:
             row = db.execute(query).mappings().first()
             return dict(row) if row else None
@@ -175,7 +212,8 @@ class SessionManager(Questions, Branches, Calls):
         """Write a finished cell; False when its key is there already."""
         with self.engine.begin() as db:
             fence(db, run_id, owner)
-            return insert_or_ignore(db, AgentCell, {"session_id": run_id, "branch": branch, **values})
+            row = {"session_id": run_id, "branch": branch, **values, "key": short_key(values["key"])}
+            return insert_or_ignore(db, AgentCell, row)
 
     def cells(self, run_id: str, *, branch: str | None = None) -> Rows:
         """All cells of a run (or of one branch), in order."""
@@ -225,6 +263,7 @@ class SessionManager(Questions, Branches, Calls):
         """
         with self.engine.begin() as db:
             fence(db, run_id, owner)
+            one_opening_at_a_time(db)
             run_id, branch = again or (run_id, branch)
             insert_or_ignore(db, AgentOpening, {"session_id": run_id, "branch": branch, **values})
             query = select(AgentOpening.__table__).where(
@@ -237,6 +276,25 @@ class SessionManager(Questions, Branches, Calls):
                 if mine:
                     break
             return count
+
+
+def _filtered(
+    query: Select[Any],
+    status: str | Collection[str] | None,
+    goal: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    user: str | None,
+) -> Select[Any]:
+    if status:
+        query = query.where(AgentSession.status.in_([status] if isinstance(status, str) else list(status)))
+    if goal:
+        query = query.where(AgentSession.goal.icontains(goal, autoescape=True))
+    if since is not None:
+        query = query.where(AgentSession.created_at >= in_utc(since))
+    if until is not None:
+        query = query.where(AgentSession.created_at < in_utc(until))
+    return query.where(AgentSession.user_id == user) if user else query
 
 
 def _overlaps(row: Row, values: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, literal_column, select
 
 from omc_agent.store.database import begin_writing
 from omc_agent.store.leases import lost
@@ -27,7 +27,7 @@ def fence(db: Connection, run_id: str, owner: str | None) -> None:
     """
     begin_writing(db)
     query = select(AgentSession.owner).where(AgentSession.id == run_id)
-    held = db.scalar(query if db.dialect.name == "sqlite" else query.with_for_update())
+    held = db.scalar(query if db.dialect.name == "sqlite" else query.with_for_update(key_share=True))
     if owner is not None and held != owner:
         raise lost(run_id)
 
@@ -38,7 +38,9 @@ def insert_or_ignore(db: Connection, table: Any, row: Row) -> bool:
         from sqlalchemy.dialects.sqlite import insert as upsert
     else:
         from sqlalchemy.dialects.postgresql import insert as upsert  # type: ignore[assignment]
-    return bool(db.execute(upsert(table).values(**row).on_conflict_do_nothing()).rowcount == 1)
+    # A count of rows is no answer: where the database hands back the new id, there is none.
+    made: Any = upsert(table).values(**row).on_conflict_do_nothing().returning(literal_column("1"))
+    return db.execute(made).first() is not None
 
 
 def recorded(rows: Iterable[Row]) -> Rows:

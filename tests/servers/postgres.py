@@ -49,7 +49,7 @@ class Postgres:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.kill()  # nobody reads its data again
         if self._own:
             shutil.rmtree(self.folder, ignore_errors=True)
 

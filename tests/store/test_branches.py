@@ -6,17 +6,12 @@ import pytest
 
 from omc_agent.errors import LeaseLost, RunError
 from omc_agent.events import Branched, Reason
-from omc_agent.store.database import open_database
 from omc_agent.store.leases import Leases, new_owner
-from omc_agent.store.records import SessionManager
 
 
-@pytest.fixture
-def store(tmp_path):
-    made = SessionManager(open_database(f"sqlite:///{tmp_path / 'store.db'}"))
-    made.create("Predict BTC", workspaces=tmp_path / "runs", model="offline", settings={}, session_id="run")
-    yield made
-    made.engine.dispose()
+@pytest.fixture(autouse=True)
+def run(new):
+    return new(session_id="run")
 
 
 @pytest.fixture

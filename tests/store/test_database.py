@@ -29,8 +29,8 @@ def test_sqlite_writes_ahead_waits_and_keeps_references(tmp_path, synchronous, n
     engine.dispose()
 
 
-def test_all_tables_are_there_and_opening_again_loses_nothing(tmp_path):
-    url = f"sqlite:///{tmp_path / 'store.db'}"
+def test_all_tables_are_there_and_opening_again_loses_nothing(empty_url, tmp_path):
+    url = empty_url
     engine = open_database(url)
     assert set(Base.metadata.tables) <= set(inspect(engine).get_table_names())
     SessionManager(engine).create("goal", workspaces=tmp_path, model="offline", settings={}, session_id="r")
@@ -40,8 +40,8 @@ def test_all_tables_are_there_and_opening_again_loses_nothing(tmp_path):
     again.dispose()
 
 
-def test_several_may_open_a_new_database_at_once(tmp_path):
-    url, failures = f"sqlite:///{tmp_path / 'store.db'}", []
+def test_several_may_open_a_new_database_at_once(empty_url):
+    url, failures = empty_url, []
 
     def open_it():
         try:
@@ -57,8 +57,7 @@ def test_several_may_open_a_new_database_at_once(tmp_path):
     assert failures == []
 
 
-def test_writers_at_once_lose_no_event_and_share_no_number(tmp_path):
-    url = f"sqlite:///{tmp_path / 'store.db'}"
+def test_writers_at_once_lose_no_event_and_share_no_number(url, tmp_path):
     first, second = (SessionManager(open_database(url)) for _ in range(2))
     first.create("goal", workspaces=tmp_path, model="offline", settings={}, session_id="r")
     failures = []
@@ -83,8 +82,8 @@ def test_writers_at_once_lose_no_event_and_share_no_number(tmp_path):
         store.engine.dispose()
 
 
-def test_of_two_that_decide_at_once_one_wins(tmp_path):
-    url, won = f"sqlite:///{tmp_path / 'store.db'}", []
+def test_of_two_that_decide_at_once_one_wins(url, tmp_path):
+    won = []
     stores = [SessionManager(open_database(url)) for _ in range(2)]
     stores[0].create("goal", workspaces=tmp_path, model="offline", settings={}, session_id="r")
     stores[0].open_request("r", "r", "q", gate="code", stage="planning", payload={})
@@ -106,8 +105,6 @@ def test_of_two_that_decide_at_once_one_wins(tmp_path):
         store.engine.dispose()
 
 
-def test_what_belongs_to_no_run_cannot_be_written(tmp_path):
-    store = SessionManager(open_database(f"sqlite:///{tmp_path / 'store.db'}"))
+def test_what_belongs_to_no_run_cannot_be_written(store):
     with pytest.raises(IntegrityError):
         store.append("nobody", "nobody", [("k", Reason(text="x"))])
-    store.engine.dispose()

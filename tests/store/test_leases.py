@@ -13,18 +13,13 @@ import pytest
 from sqlalchemy import update
 
 from omc_agent.errors import LeaseLost
-from omc_agent.store.database import open_database
 from omc_agent.store.leases import LEASE_SECONDS, RENEW_SECONDS, Leases, is_dead, lost, new_owner
-from omc_agent.store.records import SessionManager
 from omc_agent.store.tables import AgentSession
 
 
-@pytest.fixture
-def store(tmp_path):
-    made = SessionManager(open_database(f"sqlite:///{tmp_path / 'store.db'}"))
-    made.create("Predict BTC", workspaces=tmp_path / "runs", model="offline", settings={}, session_id="run")
-    yield made
-    made.engine.dispose()
+@pytest.fixture(autouse=True)
+def run(new):
+    return new(session_id="run")
 
 
 @pytest.fixture
@@ -46,7 +41,7 @@ def hold(store, owner, seconds):
     """Write an owner whose lease runs out in that many seconds."""
     until = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
     with store.engine.begin() as db:
-        db.execute(update(AgentSession).values(owner=owner, lease_until=until))
+        db.execute(update(AgentSession).values(owner=owner, lease_until=until, lease_tick=None))
 
 
 def test_an_engine_that_lost_its_run_opens_no_sealed_rows(store, leases):
@@ -61,7 +56,7 @@ def test_an_engine_that_lost_its_run_opens_no_sealed_rows(store, leases):
 PRINT_OWNER = "from omc_agent.store.leases import new_owner; print(new_owner(), flush=True)"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ended_owner():
     """The name of a real process of this machine that has ended."""
     return subprocess.run(

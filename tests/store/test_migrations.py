@@ -22,8 +22,8 @@ LATER = {
 
 
 @pytest.fixture
-def connection(tmp_path):
-    engine = open_database(f"sqlite:///{tmp_path / 'store.db'}")
+def connection(empty_url):
+    engine = open_database(empty_url)
     with engine.connect() as opened:
         yield opened
     engine.dispose()

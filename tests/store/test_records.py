@@ -10,24 +10,12 @@ from sqlalchemy import create_engine, inspect
 from omc_agent.errors import RunError
 from omc_agent.events import Reason, RunFinished
 from omc_agent.store.artifacts import save_artifact
-from omc_agent.store.database import migrate, open_database
-from omc_agent.store.records import SessionManager
+from omc_agent.store.database import migrate
 from omc_agent.store.tables import Base
 
 
-@pytest.fixture
-def store(tmp_path):
-    made = SessionManager(open_database(f"sqlite:///{tmp_path / 'store.db'}"))
-    yield made
-    made.engine.dispose()
-
-
-def new(store, tmp_path, goal="Predict BTC", **more):
-    return store.create(goal, workspaces=tmp_path / "runs", model="offline", settings={}, **more)
-
-
-def test_migrations_give_exactly_the_tables(tmp_path):
-    engine = create_engine(f"sqlite:///{tmp_path / 'empty.db'}")
+def test_migrations_give_exactly_the_tables(empty_url):
+    engine = create_engine(empty_url)
     migrate(engine)
     migrate(engine)
     with engine.connect() as connection:
@@ -38,9 +26,9 @@ def test_migrations_give_exactly_the_tables(tmp_path):
     engine.dispose()
 
 
-def test_create_read_list_update_delete(store, tmp_path):
-    first = new(store, tmp_path, "Predict BTC")
-    second = new(store, tmp_path, "Explore 100% of DOGE", session_id="mine")
+def test_create_read_list_update_delete(store, new, tmp_path):
+    first = new("Predict BTC")
+    second = new("Explore 100% of DOGE", session_id="mine")
     assert store.read("mine")["goal"] == "Explore 100% of DOGE"
     assert (tmp_path / "runs" / "mine" / "sealed").is_dir()
     assert [row["id"] for row in store.list()] == ["mine", first["id"]]
@@ -54,14 +42,14 @@ def test_create_read_list_update_delete(store, tmp_path):
         store.read("mine")
 
 
-def test_one_id_names_one_run(store, tmp_path):
-    new(store, tmp_path, session_id="mine")
+def test_one_id_names_one_run(store, new, tmp_path):
+    new(session_id="mine")
     with pytest.raises(RunError, match="already"):
-        new(store, tmp_path, session_id="mine")
+        new(session_id="mine")
 
 
-def test_the_ledger_keeps_order_and_ignores_a_key_twice(store, tmp_path):
-    run = new(store, tmp_path)["id"]
+def test_the_ledger_keeps_order_and_ignores_a_key_twice(store, new, tmp_path):
+    run = new()["id"]
     said = [("a", Reason(stage="planning", text="one")), ("b", Reason(stage="planning", text="two"))]
     assert store.append(run, run, said) == 2
     assert store.append(run, run, [("b", Reason(text="again")), ("c", RunFinished(status="finished"))]) == 1
@@ -71,8 +59,8 @@ def test_the_ledger_keeps_order_and_ignores_a_key_twice(store, tmp_path):
     assert [event.kind for event in store.events(run, after_seq=2)] == ["run_finished"]
 
 
-def test_a_cell_is_recorded_once(store, tmp_path):
-    run = new(store, tmp_path)["id"]
+def test_a_cell_is_recorded_once(store, new, tmp_path):
+    run = new()["id"]
     cell = {"key": "k", "n": 1, "stage": "planning", "where": "host", "kind": "look", "code": "1", "status": "ok"}
     assert store.record_cell(run, run, **cell)
     assert not store.record_cell(run, run, **{**cell, "code": "2"})
@@ -80,8 +68,8 @@ def test_a_cell_is_recorded_once(store, tmp_path):
     assert store.cell(run, "other") is None
 
 
-def test_the_first_decision_wins(store, tmp_path):
-    run = new(store, tmp_path)["id"]
+def test_the_first_decision_wins(store, new, tmp_path):
+    run = new()["id"]
     store.open_request(run, run, "q1", gate="code", stage="data_analysis", payload={})
     assert store.find_request(run)["id"] == "q1"
     assert store.decide("q1", {"type": "approve"}, "me")
@@ -92,8 +80,8 @@ def test_the_first_decision_wins(store, tmp_path):
     assert caught.value.code == "run.no_request"
 
 
-def test_the_inbox_is_taken_once(store, tmp_path):
-    run = new(store, tmp_path)["id"]
+def test_the_inbox_is_taken_once(store, new, tmp_path):
+    run = new()["id"]
     store.send(run, "say", {"text": "only momentum"})
     store.send(run, "stop", {})
     assert [row["kind"] for row in store.take_inbox(run, kind="stop")] == ["stop"]
@@ -101,12 +89,12 @@ def test_the_inbox_is_taken_once(store, tmp_path):
     assert store.take_inbox(run) == []
 
 
-def test_openings_are_counted_by_rows_over_all_runs_and_outlive_them(store, tmp_path):
+def test_openings_are_counted_by_rows_over_all_runs_and_outlive_them(store, new, tmp_path):
     def opening(run, **change):
         rows = {"source": "s", "coins": ["BTC"], "family": "direction", "start": "2024-08-14", "end": "2024-08-31"}
         return store.open_sealed(run, run, **{**rows, **change}, frozen={})
 
-    first, second = new(store, tmp_path)["id"], new(store, tmp_path)["id"]
+    first, second = new()["id"], new()["id"]
     assert opening(first) == 1
     assert opening(first) == 1
     assert opening(second, start="2024-08-20") == 2
@@ -117,9 +105,9 @@ def test_openings_are_counted_by_rows_over_all_runs_and_outlive_them(store, tmp_
     assert opening("sixth", source="other") == 1
 
 
-def test_replays_of_a_run_are_the_opening_of_that_run(store, tmp_path):
+def test_replays_of_a_run_are_the_opening_of_that_run(store, new, tmp_path):
     rows = {"source": "s", "coins": ["BTC"], "family": "direction", "start": "2024-08-14", "end": "2024-08-31"}
-    first, replay, second = (new(store, tmp_path)["id"] for _ in range(3))
+    first, replay, second = (new()["id"] for _ in range(3))
     assert store.open_sealed(first, first, **rows, frozen={}) == 1
     for _ in range(2):
         assert store.open_sealed(replay, replay, again=(first, first), **rows, frozen={}) == 1
@@ -127,8 +115,8 @@ def test_replays_of_a_run_are_the_opening_of_that_run(store, tmp_path):
     assert store.open_sealed(second, second, **rows, frozen={}) == 3
 
 
-def test_artifacts_are_whole_or_not_there(store, tmp_path):
-    run = new(store, tmp_path)["id"]
+def test_artifacts_are_whole_or_not_there(store, new, tmp_path):
+    run = new()["id"]
     saved = save_artifact(tmp_path, "report.md", b"text")
     store.record_artifact(run, run, name="report.md", path=saved.path, sha256=saved.sha256, size=saved.size)
     store.record_artifact(run, run, name="report.md", path=saved.path, sha256=saved.sha256, size=9)
