@@ -78,7 +78,7 @@ def _filled(magics: Any, run_id: str, settings: AgentSettings) -> dict[str, Any]
 
 
 class _Binding:
-    """A view that shows nothing: the run is seen by whoever attaches. At its end the variable is bound to the result."""
+    """A view that shows nothing, for the run is seen by whoever attaches; at its end the variable is the result."""
 
     def __init__(self, magics: Any, out: str) -> None:
         self._magics, self._out = magics, out

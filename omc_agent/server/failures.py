@@ -8,7 +8,7 @@ from omc_agent.errors import AgentError, RestError, RunError
 from omc_agent.secrecy import hide_secrets
 
 _STATUS = {
-    "run.unknown": 404, "run.no_request": 404, "run.store": 503,
+    "run.unknown": 404, "run.no_request": 404, "run.store": 503, "run.no_kernel": 404,
     "sandbox.no_start": 503, "sandbox.tier": 503,
     "rest.anonymous": 401, "rest.forbidden": 403, "rest.no_route": 404, "rest.method": 405, "rest.body": 400,
     "rest.too_large": 413, "rest.too_many": 429, "rest.conflict": 409, "rest.no_artifact": 404, "rest.slow": 504,

@@ -71,10 +71,10 @@ class Leases:
         with self.engine.begin() as db:
             begin_writing(db)
             held, until = db.execute(self._query(run_id)).one()
-            if held not in (None, owner, instead_of) and is_held(held, until):
+            if held not in (None, owner, instead_of) and not _is_over(held, until):
                 return False
             db.execute(
-                update(AgentSession).where(AgentSession.id == run_id).values(owner=owner, lease_until=later())
+                update(AgentSession).where(AgentSession.id == run_id).values(owner=owner, lease_until=_later())
             )
             return True
 
@@ -82,7 +82,7 @@ class Leases:
         """Whether it is still ours; if so, for another while."""
         mine = (AgentSession.id == run_id) & (AgentSession.owner == owner)
         with self.engine.begin() as db:
-            return db.execute(update(AgentSession).where(mine).values(lease_until=later())).rowcount == 1
+            return db.execute(update(AgentSession).where(mine).values(lease_until=_later())).rowcount == 1
 
     def end(self, owner: str) -> None:
         """Know that this session is over, whatever can still be written."""
@@ -98,7 +98,9 @@ class Leases:
         """Who drives the run; None when nobody does who lives."""
         with self.engine.connect() as db:
             row = db.execute(self._query(run_id)).first()
-        return str(row[0]) if row is not None and is_held(row[0], row[1]) else None
+        if row is None or row[0] is None or _is_over(row[0], row[1]):
+            return None
+        return str(row[0])
 
     def _query(self, run_id: str) -> Any:
         return select(AgentSession.owner, AgentSession.lease_until).where(AgentSession.id == run_id)
@@ -114,16 +116,14 @@ def lost(run_id: str) -> LeaseLost:
     )
 
 
-def is_held(owner: str | None, until: datetime | None) -> bool:
-    """Whether that owner may still be believed to drive its run."""
-    if owner is None or until is None or owner in _ended or is_dead(owner):
-        return False
+def _is_over(owner: str, until: datetime | None) -> bool:
+    if until is None or owner in _ended or is_dead(owner):
+        return True
     until = until if until.tzinfo else until.replace(tzinfo=UTC)  # SQLite keeps no zone
-    return until >= datetime.now(UTC)
+    return until < datetime.now(UTC)
 
 
-def later() -> datetime:
-    """When a lease that is taken or renewed now runs out."""
+def _later() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)
 
 
