@@ -73,6 +73,16 @@ def decide(store: SessionManager, name: str, decision: Decision, by: str) -> Dec
     return Decided(row, first, words_of(Decision.model_validate(row["decision"])), str(row["decided_by"]))
 
 
+def is_same(store: SessionManager, row: Row, decision: Decision) -> bool:
+    """Whether `decision` is what the request of that row was answered: then sending it again is harmless."""
+    try:
+        fitted = _fitted(request_of(row), decision, allowed=_allowed_imports(store, row))
+    except UsageError:
+        return False
+    kept = fitted.model_copy(update={"sha256": row["sha256"]}).model_dump(exclude_none=True)
+    return bool(kept == row["decision"])
+
+
 def request_of(row: Row) -> Request:
     """The question of a row."""
     known = {"gate": row["gate"], "stage": row["stage"], "question": ""}
@@ -203,11 +213,15 @@ def _option(asked: Request, value: str) -> str:
 
 
 def _amount(value: Any) -> float | dict[str, float]:
-    if isinstance(value, dict):
-        return {str(name): float(limit) for name, limit in value.items()}
+    if isinstance(value, dict) and value:
+        return {str(name): _number(limit) for name, limit in value.items()}
+    return _number(value)
+
+
+def _number(value: Any) -> float:
     try:
         amount = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         amount = 0.0
     if 0 < amount < inf:
         return amount

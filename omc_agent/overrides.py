@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, get_args
 
 from omc_agent.brief import CLASSIFIERS, REGRESSORS, Metric, format_duration
@@ -163,7 +164,7 @@ def _one(name: str, text: str) -> tuple[str, Any]:
     key = KEYS[name]
     try:
         value = _value(name, key, text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise _refused(f"{name}={text} is not {_article(key.kind)}.") from None
     for each in value if isinstance(value, list) else [value]:
         if key.known and each not in key.known:
@@ -174,7 +175,9 @@ def _one(name: str, text: str) -> tuple[str, Any]:
 
 def _value(name: str, key: Key, text: str) -> Any:
     if key.kind == "number":
-        return float(text)
+        if not isfinite(number := float(text)):
+            raise ValueError(text)
+        return number
     if key.kind == "integer":
         return int(text)
     parts = [part.strip() for part in text.split(",") if part.strip()]

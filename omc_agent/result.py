@@ -16,6 +16,7 @@ from omc_agent.engine import the_engine
 from omc_agent.errors import RunError
 from omc_agent.events import Event
 from omc_agent.exporting import Exporter, record_of
+from omc_agent.outcome import outcome_of, stages_of, warnings_of
 from omc_agent.predicting import Predictor
 from omc_agent.sandbox import exchange
 from omc_agent.sandbox.replay import RecordedCell
@@ -122,17 +123,12 @@ class RunResult:
     @property
     def stages(self) -> list[dict[str, Any]]:
         """Stages in the order they ended: name, status, seconds, cells."""
-        finished = [e for e in self._told() if e.kind == "stage_finished"]
-        return [
-            {"name": e.stage, **{k: v for k, v in e.to_dict().items() if k in ("status", "seconds", "cells")}}
-            for e in finished
-        ]
+        return stages_of(self._told())
 
     @property
     def warnings(self) -> list[dict[str, Any]]:
         """Warnings: code, text, column, cell, line."""
-        warned = [e.to_dict() for e in self._told() if e.kind == "warned"]
-        return [{**{k: w[k] for k in ("code", "text", "column", "cell")}, "line": w["line_no"]} for w in warned]
+        return warnings_of(self._told())
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Predict new rows in a child of its own (a tampered model file could crash whoever predicts).
@@ -253,23 +249,7 @@ class RunResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The object that ``omc-agent run --json`` prints."""
-        keep = ("name", "model", "params", "score", "low", "high", "folds", "fit_seconds", "baseline")
-        return {
-            "id": self.id,
-            "status": self.status,
-            "reason": self.reason,
-            "brief": self.brief or None,
-            "plan": self.plan,
-            "stages": self.stages,
-            "candidates": [{name: candidate[name] for name in keep} for candidate in self.candidates],
-            "verdict": self.verdict,
-            "artifacts": [{k: a[k] for k in ("name", "path", "sha256")} for a in self.artifacts],
-            "cost": {name: self.cost[name] for name in ("tokens_in", "tokens_out", "usd", "calls")},
-            "warnings": self.warnings,
-            "requests": [_request(row) for row in self._store.requests(self.id)],
-            "error": self.error,
-            "seconds": round(self.seconds, 3),
-        }
+        return outcome_of(self._store, self._row)
 
     def _told(self) -> list[Event]:
         return standing(told.event for told in self._store.story(self.id, self._row["branch"]))
@@ -300,7 +280,3 @@ def list_rows(store: SessionManager, *, status: str | None = None) -> list[dict[
         }
         for row in store.list(status=status)
     ]
-
-
-def _request(row: Row) -> dict[str, Any]:
-    return {name: row[name] for name in ("id", "stage", "gate", "payload", "status")}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from omc_agent.branching import Turn
 from omc_agent.errors import UsageError
@@ -19,7 +20,12 @@ def turn_from(stage: str | None, words: Sequence[str], by: str) -> Turn:
         ``usage.value`` for an unknown stage, ``usage.override`` for what that stage does not know, or when nothing is
         changed.
     """
-    changes = parse_overrides(words)
+    return turn_of(stage, parse_overrides(words), by)
+
+
+def turn_of(stage: str | None, changes: Mapping[str, Any], by: str) -> Turn:
+    """The same for changes that were read already, as `overrides.checked` gives them."""
+    changes = dict(changes)
     if stage is None:
         if not changes:
             raise UsageError("usage.override", given="Nothing was named to change.",

@@ -25,7 +25,8 @@ FLOOR = {
     "spending": 5, "billing": 5, "prompts": 5, "filling": 5, "deciding": 5,
     "steering": 5, "remaking": 5, "supplies": 5, "orchestrator": 5, "endings": 5, "sections": 5,
     "secrecy": 1, "policy": 1, "accepting": 1, "face": 5, "doctor": 5, "flags": 5, "demo": 5, "simulation": 5,
-    "thinking": 5, "recipe": 5, "exporting": 5, "verifying": 5, "comparing": 5, "predicting": 5, "notebook": 5,
+    "thinking": 5, "recipe": 5, "exporting": 5, "verifying": 5, "comparing": 5, "predicting": 5, "outcome": 5,
+    "notebook": 5,
     "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "terminal": 6, "__init__": 6,
     "server": 6,
 }  # fmt: skip
@@ -48,6 +49,7 @@ OPENERS = {
     "ledger",
     "report",
     "result",
+    "outcome",
     "recipe",
     "verifying",
     "predicting",

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
 from jupyter_core.utils import ensure_async
@@ -116,7 +117,14 @@ class Gate(JupyterHandler):
             self.row = before
 
     async def run(self, name: str) -> Row:
-        """The row of the run of that name, if this user may see it, and may do to it what is asked.
+        """The row of the run of that name, if this user may do to it what is asked; see `readable`."""
+        row = await self.readable(name)
+        self.row = row
+        await self.check_may(self._action())
+        return row
+
+    async def readable(self, name: str) -> Row:
+        """The row of a run that this user may read.
 
         Raises
         ------
@@ -131,9 +139,11 @@ class Gate(JupyterHandler):
             raise (unknown_run(name) if problem.code == "run.unknown" else problem) from None
         if not await self.may("read", row):
             raise unknown_run(name)
-        self.row = row
-        await self.check_may(self._action())
         return row
+
+    async def is_driven(self, name: str) -> bool:
+        """Whether a process drives the run now, or answers for it in the queue."""
+        return await self.ask(partial(_is_driven, name))
 
     async def ask(self, question: Callable[[Any], T]) -> T:
         """``question(store)`` in a thread."""
@@ -202,7 +212,35 @@ class AgentHandler(Gate, APIHandler):
     def give(self, value: Any, status: int = 200) -> None:
         """Answer."""
         self.set_status(status)
-        self.finish(json.dumps(value, default=str, ensure_ascii=False, allow_nan=False))
+        self.finish(as_json(value))
+
+
+def as_json(value: Any) -> str:
+    """JSON of plain values; a number that is none is null.
+
+    Examples
+    --------
+    >>> as_json({"score": float("nan")})
+    '{"score": null}'
+    """
+    try:
+        return json.dumps(value, default=str, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), default=str, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_driven(name: str, store: Any) -> bool:
+    from omc_agent.store.leases import Leases
+
+    return Leases(store.engine).holder(name) is not None
 
 
 class NowhereHandler(AgentHandler):

@@ -77,11 +77,11 @@ class Desk:
         """`work` in a thread of ours, so that a slow disk does not take those of the server."""
 
         def guarded() -> T:
-            from omc_agent.store.database import StoreError
+            from omc_agent.store.database import DatabaseFault
 
             try:
                 return work()
-            except StoreError as problem:
+            except DatabaseFault as problem:
                 raise store_away(problem) from None
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
@@ -107,14 +107,14 @@ class Desk:
         return self._store
 
     def _open_now(self) -> SessionManager:
-        from omc_agent.store.database import StoreError, open_database
+        from omc_agent.store.database import DatabaseFault, open_database
         from omc_agent.store.records import SessionManager
 
         try:
             return SessionManager(open_database(self.settings.store_url(), synchronous=self.settings.synchronous))
         except AgentError:
             raise
-        except (StoreError, OSError, ImportError) as problem:
+        except (DatabaseFault, OSError, ImportError) as problem:
             raise store_away(problem) from None
 
     def close(self) -> None:

@@ -7,14 +7,15 @@ from tornado.web import HTTPError
 from omc_agent.errors import AgentError, RestError, RunError
 from omc_agent.secrecy import hide_secrets
 
+# By what stands behind the dot of a code, else by what stands before it.
 _STATUS = {
-    "run.unknown": 404, "run.no_request": 404, "run.store": 503, "run.no_kernel": 404,
-    "sandbox.no_start": 503, "sandbox.tier": 503,
-    "rest.anonymous": 401, "rest.forbidden": 403, "rest.no_route": 404, "rest.method": 405, "rest.body": 400,
-    "rest.too_large": 413, "rest.too_many": 429, "rest.conflict": 409, "rest.no_artifact": 404, "rest.slow": 504,
-    "rest.not_ready": 503, "rest.failed": 500,
+    "unknown": 404, "no_request": 404, "no_route": 404, "no_artifact": 404,
+    "anonymous": 401, "forbidden": 403, "method": 405, "conflict": 409, "too_large": 413, "too_many": 429,
+    "store": 503, "artifact_store": 503, "not_ready": 503, "no_start": 503, "no_kernel": 503, "tier": 503,
+    "slow": 504,
 }  # fmt: skip
-_STATUS_OF_KIND = {"goal": 400, "data": 400, "model": 400, "usage": 400, "run": 409, "sandbox": 500, "rest": 400}
+_OF_KIND = {"goal": 400, "data": 400, "model": 400, "usage": 400, "rest": 400, "run": 409, "store": 503,
+            "sandbox": 500}  # fmt: skip
 
 
 def status_of(error: AgentError) -> int:
@@ -26,7 +27,12 @@ def status_of(error: AgentError) -> int:
     >>> status_of(UsageError("usage.flag", given="", have="", try_=""))
     400
     """
-    return _STATUS.get(error.code, _STATUS_OF_KIND[error.code.partition(".")[0]])
+    kind, _, what = error.code.partition(".")
+    if error.code == "rest.failed":
+        return 500
+    if kind in ("run", "rest", "sandbox") and what in _STATUS:
+        return _STATUS[what]
+    return _OF_KIND.get(kind, 500)
 
 
 def body_of(error: AgentError) -> dict[str, str]:

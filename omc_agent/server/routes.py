@@ -8,13 +8,39 @@ from typing import Any
 from jupyter_server.utils import url_path_join
 from tornado.web import RequestHandler
 
+from omc_agent.server.artifacts import ArtifactHandler, ArtifactsHandler
 from omc_agent.server.base import NowhereHandler
-from omc_agent.server.sessions import SessionHandler, SessionsHandler
+from omc_agent.server.description import DescriptionHandler
+from omc_agent.server.predicting import PredictHandler
+from omc_agent.server.reading import MessagesHandler, RequestsHandler, ResultsHandler
+from omc_agent.server.sessions import QueueHandler, SessionHandler, SessionsHandler
+from omc_agent.server.steering import (
+    ContinueHandler,
+    OverrideHandler,
+    RespondHandler,
+    RestartHandler,
+    SayHandler,
+    StopHandler,
+)
 
 PREFIX = "/api/v1/lab/agent"
 ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
+    ("/openapi.yaml", DescriptionHandler),
+    ("/queue", QueueHandler),
     ("/sessions", SessionsHandler),
     ("/sessions/{id}", SessionHandler),
+    ("/sessions/{id}/messages", MessagesHandler),
+    ("/sessions/{id}/requests", RequestsHandler),
+    ("/sessions/{id}/results", ResultsHandler),
+    ("/sessions/{id}/artifacts", ArtifactsHandler),
+    ("/sessions/{id}/artifacts/{name}", ArtifactHandler),
+    ("/sessions/{id}/respond", RespondHandler),
+    ("/sessions/{id}/continue", ContinueHandler),
+    ("/sessions/{id}/say", SayHandler),
+    ("/sessions/{id}/stop", StopHandler),
+    ("/sessions/{id}/override", OverrideHandler),
+    ("/sessions/{id}/restart", RestartHandler),
+    ("/sessions/{id}/predict", PredictHandler),
 )
 
 

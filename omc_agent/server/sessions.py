@@ -1,14 +1,19 @@
-"""``/sessions`` and ``/sessions/{id}``: runs are listed, read, started and removed."""
+"""``/sessions``, ``/sessions/{id}`` and ``/queue``: runs are started, listed, read and removed."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
+from jupyter_core.utils import ensure_async
+from jupyter_server.utils import url_path_join
 from pydantic import Field
 
+from omc_agent.errors import UsageError
 from omc_agent.server.base import AgentHandler, Row
-from omc_agent.server.bodies import Query
+from omc_agent.server.beginning import Beginning, check_frames, check_text, given_flags, plain_names
+from omc_agent.server.bodies import Query, fitted, read_json
+from omc_agent.server.failures import conflict, forbidden
 from omc_agent.server.shapes import session_shape, settings_shape
 
 PAGE = 200  # rows that are read at once where an Authorizer looks at each
@@ -26,6 +31,8 @@ class ListQuery(Query):
 class SessionsHandler(AgentHandler):
     """All runs."""
 
+    actions: ClassVar = {"POST": "execute"}
+
     async def get(self) -> None:
         """Runs, newest first; those that this user may read."""
         asked = self.query(ListQuery)
@@ -34,12 +41,40 @@ class SessionsHandler(AgentHandler):
         more = len(found) > asked.offset + asked.limit
         self.give({"sessions": [session_shape(row) for row in page], "more": more})
 
+    async def post(self) -> None:
+        """Begin a run, in a kernel of its own or in the one that is named."""
+        asked: Any = fitted(Beginning, plain_names(read_json(self.request.body)), "request")
+        check_text(asked.goal, "goal", self.desk.settings.rest_goal)
+        check_frames(asked.data, asked.kernel_id)
+        flags = given_flags(asked, self.desk.settings)
+        flags |= {name: value for name in ("data", "id", "follow", "plan") if (value := getattr(asked, name))}
+        starter = self.desk.who_starts()
+        await self._check_kernel(asked.kernel_id)
+        if asked.follow:
+            await self.readable(asked.follow)
+        if asked.id and await self.ask(lambda store: bool(_row_of(store, asked.id))):
+            raise conflict(f"There is a run {asked.id} already.", "An id names one run.",
+                           "Leave id out, or choose another.")  # fmt: skip
+        row = await starter.start(asked.goal, flags, asked.kernel_id, self.user_name)
+        self.set_header("Location", url_path_join(self.base_url, "/api/v1/lab/agent/sessions", str(row["id"])))
+        self.give({"id": row["id"], "status": row["status"]}, 201)
+
+    async def _check_kernel(self, kernel_id: str | None) -> None:
+        if kernel_id is None:
+            return
+        may = self.authorizer.is_authorized(self, self.current_user, "execute", "kernels")
+        if not await ensure_async(may):
+            raise forbidden("This user may not execute kernels.")
+        if kernel_id not in self.kernel_manager:
+            raise UsageError("usage.value", given=f"There is no kernel {kernel_id!r}.",
+                             have="A run lives in a kernel of this server.",
+                             try_="GET /api/kernels lists them; without kernel_id it gets its own.")  # fmt: skip
+
     async def _visible(self, asked: ListQuery, most: int) -> list[Row]:
         found: list[Row] = []
         read = 0
         while len(found) < most:
-            look = partial(_page, asked, read)
-            rows = await self.ask(look)
+            rows = await self.ask(partial(_page, asked, read))
             found += [row for row in rows if await self.may("read", row)]
             read += len(rows)
             if len(rows) < PAGE:
@@ -53,18 +88,44 @@ class SessionHandler(AgentHandler):
     async def get(self, name: str) -> None:
         """Where it stands, and what it began with."""
         row = await self.run(name)
+        self.give({**session_shape(row), **await self.ask(partial(_more_of, name)), "settings": settings_shape(row)})
 
-        def look(store: Any) -> Row:
-            from omc_agent.store.leases import Leases
+    async def delete(self, name: str) -> None:
+        """Remove it with its files; not while somebody drives it."""
+        await self.run(name)
+        if await self.is_driven(name):
+            raise conflict(f"Run {name} is at work.", "What it writes would come back.", "Stop it first.")
+        await self.ask(lambda store: store.delete(name))
+        self.set_status(204)
+        self.finish()
 
-            return {
-                "driven": Leases(store.engine).holder(name) is not None,
-                "open_requests": [each["id"] for each in store.requests(name)],
-                "branches": store.branches(name),
-            }
 
-        self.give({**session_shape(row), **await self.ask(look), "settings": settings_shape(row)})
+class QueueHandler(AgentHandler):
+    """Runs that wait for a place."""
+
+    async def get(self) -> None:
+        """The next first."""
+        self.give({"queue": list(self.desk.who_starts().queue())})
 
 
 def _page(asked: ListQuery, offset: int, store: Any) -> list[Row]:
     return list(store.list(status=asked.status, goal=asked.goal, limit=PAGE, offset=offset))
+
+
+def _more_of(name: str, store: Any) -> Row:
+    from omc_agent.store.leases import Leases
+
+    return {
+        "driven": Leases(store.engine).holder(name) is not None,
+        "open_requests": [each["id"] for each in store.requests(name)],
+        "branches": store.branches(name),
+    }
+
+
+def _row_of(store: Any, name: str) -> Row | None:
+    from omc_agent.errors import RunError
+
+    try:
+        return dict(store.read(name))
+    except RunError:
+        return None

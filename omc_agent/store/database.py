@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 BUSY_TIMEOUT_MS = 30_000
 StoreBusy = OperationalError  # what a store that cannot be written now raises, after BUSY_TIMEOUT_MS
-StoreError = SQLAlchemyError  # whatever a store's database says instead of an answer
+DatabaseFault = SQLAlchemyError  # whatever a database says instead of an answer
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import shutil
 import socket
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-for-tests"
 PREFIX = "/api/v1/lab/agent"
 BARE = {"AgentSettings.rest_rate": "0"}
+FAKE = {"zz_fake_starter": True}
 
 
 def free_port() -> int:
@@ -97,9 +99,13 @@ def serving(
     (folder / "files").mkdir()
     for name, text in (files or {}).items():
         (folder / "config" / name).write_text(text)
+    (config / "omc_fake_starter.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": FAKE}}))
     names = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
              "IPYTHONDIR": "ipython", "HOME": "", "OMC_AGENT_HOME": "home"}  # fmt: skip
     whole = {**os.environ, **{name: str(folder / part) for name, part in names.items()}, **env}
+    whole["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), whole.get("PYTHONPATH", "")]).rstrip(
+        os.pathsep
+    )
     (folder / "home").mkdir()
     port = free_port()
     command = [sys.executable, "-m", app, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",

@@ -46,3 +46,36 @@ def test_nobody_is_refused_and_a_preflight_tells_nothing(client):
     asked = {"Origin": "https://example.org", "Access-Control-Request-Method": "GET"}
     assert nobody("OPTIONS", "/sessions", headers=asked).text == ""
     assert nobody("OPTIONS", "/sessions").status_code == 401
+
+
+def test_a_run_is_begun_with_the_flags_of_the_magic(server, client):
+    body = {"goal": "Predict whether BTC rises", "model": "offline", "on-timeout": "reject", "trials": 3, "budget": 2,
+            "approve": "always", "plan": True, "id": "mine-1"}  # fmt: skip
+    answer = client.post("/sessions", body)
+    assert answer.status_code == 201
+    assert answer.json() == {"id": "mine-1", "status": "queued"}
+    assert answer.headers["Location"].endswith("/api/v1/lab/agent/sessions/mine-1")
+    row = server.store.read("mine-1")
+    begun = {"model": "offline", "on_timeout": "reject", "trials": 3, "budget": 2, "approve": "always", "plan": True}
+    assert {name: row["settings"][name] for name in begun} == begun
+    assert row["user_id"] == row["settings"]["asked_by"]
+    assert "mine-1" in [each["id"] for each in client.get("/queue").json()["queue"]]
+    again = client.post("/sessions", body)
+    assert (again.status_code, again.json()["code"]) == (409, "rest.conflict")
+
+
+def test_a_run_is_removed_with_its_files_unless_it_is_at_work(server, client):
+    from pathlib import Path
+
+    from omc_agent.store.leases import Leases, new_owner
+
+    row = server.seed()
+    owner, leases = new_owner(), Leases(server.store.engine)
+    assert leases.take(row["id"], owner)
+    assert client.delete(f"/sessions/{row['id']}").status_code == 409
+    leases.release(row["id"], owner)
+    assert Path(row["workspace"]).is_dir()
+    gone = client.delete(f"/sessions/{row['id']}")
+    assert (gone.status_code, gone.text) == (204, "")
+    assert not Path(row["workspace"]).exists()
+    assert client.get(f"/sessions/{row['id']}").status_code == 404
