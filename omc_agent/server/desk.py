@@ -33,8 +33,16 @@ class Starts(Protocol):
         """Go on with a run that nobody drives; with `turn` from a stage, on a branch of its own."""
         ...
 
-    def queue(self) -> list[Any]:
-        """The runs that wait for a place, the next first."""
+    async def queue(self) -> dict[str, Any]:
+        """The runs that have a place, and those that wait for one, the next first."""
+        ...
+
+    async def position(self, run_id: str) -> int:
+        """The place of a run among those that wait, from 1; 0 for one that does not."""
+        ...
+
+    async def forget(self, run_id: str) -> None:
+        """The run is removed: its kernel is not needed any more."""
         ...
 
 

@@ -18,7 +18,7 @@ def load(app: Any) -> None:
     from omc_agent.server.starting import Starter
 
     web = app.web_app
-    desk = web.settings[KEY] = Desk(AgentSettings(config=app.config))
+    web.settings[KEY] = desk = Desk(AgentSettings(config=app.config))
     desk.starter = starter = Starter(desk, Kernels(app.kernel_manager, app.session_manager, app.log), app.log)
     app.io_loop.add_callback(starter.begin)
     web.add_handlers(".*$", handlers(web.settings["base_url"]))

@@ -115,7 +115,8 @@ class Feed:
 
     async def _read(self, after: int) -> list[Line]:
         rows = await self._desk.ask(lambda store: store.told(self._run_id, after_seq=after, limit=PAGE))
-        return [Line(row["seq"], row["kind"], json.dumps(message_shape(row), ensure_ascii=False)) for row in rows]
+        told = [message_shape(row) for row in rows]
+        return [Line(row["seq"], row["kind"], json.dumps(row, ensure_ascii=False)) for row in told]
 
     # -- the look at the store --------------------------------------------------------------------
 

@@ -88,7 +88,10 @@ class SessionHandler(AgentHandler):
     async def get(self, name: str) -> None:
         """Where it stands, and what it began with."""
         row = await self.run(name)
-        self.give({**session_shape(row), **await self.ask(partial(_more_of, name)), "settings": settings_shape(row)})
+        more = await self.ask(partial(_more_of, name))
+        if row["status"] == "queued" and self.desk.starter is not None:
+            more["position"] = await self.desk.starter.position(name)
+        self.give({**session_shape(row), **more, "settings": settings_shape(row)})
 
     async def delete(self, name: str) -> None:
         """Remove it with its files; not while somebody drives it."""
@@ -96,6 +99,8 @@ class SessionHandler(AgentHandler):
         if await self.is_driven(name):
             raise conflict(f"Run {name} is at work.", "What it writes would come back.", "Stop it first.")
         await self.ask(lambda store: store.delete(name))
+        if self.desk.starter is not None:
+            await self.desk.starter.forget(name)
         self.set_status(204)
         self.finish()
 
@@ -105,7 +110,11 @@ class QueueHandler(AgentHandler):
 
     async def get(self) -> None:
         """The next first."""
-        self.give({"queue": list(self.desk.who_starts().queue())})
+        seen = await self.desk.who_starts().queue()
+        for each in (*seen["running"], *seen["queue"]):
+            if not await self.may("read", {"id": each["id"], "user_id": each["user"]}):
+                each |= {"id": None, "user": None}  # that somebody is there is seen, and not who
+        self.give(seen)
 
 
 def _page(asked: ListQuery, offset: int, store: Any) -> list[Row]:
@@ -119,6 +128,7 @@ def _more_of(name: str, store: Any) -> Row:
         "driven": Leases(store.engine).holder(name) is not None,
         "open_requests": [each["id"] for each in store.requests(name)],
         "branches": store.branches(name),
+        "kernel_id": (store.read(name)["settings"] or {}).get("kernel_id"),
     }
 
 

@@ -121,7 +121,7 @@ class Starter:
         Returns
         -------
         dict
-            ``limit``; ``running`` and ``queued``, lists of ``{id, user, status, position}``: the next one has
+            ``limit``; ``running`` and ``queue``, lists of ``{id, user, status, position}``: the next one has
             position 1, who has a place has 0.
         """
         seen = [place for place in await self.line.ask(lambda queue: queue.look()) if place.alive or place.waits]
@@ -131,8 +131,13 @@ class Starter:
         return {
             "limit": self.line.limit,
             "running": [each for each in told if not each["position"]],
-            "queued": [each for each in told if each["position"]],
+            "queue": [each for each in told if each["position"]],
         }
+
+    async def position(self, run_id: str) -> int:
+        """The place of a run among those that wait, from 1; 0 for one that does not."""
+        waiting = (await self.queue())["queue"]
+        return next((each["position"] for each in waiting if each["id"] == run_id), 0)
 
     async def leave(self, run_id: str) -> bool:
         """Take a run out of the line; False when it is in none, or its engine drives it already."""
@@ -214,7 +219,7 @@ class Starter:
         return dict(await self.desk.ask(lambda store: store.read(run_id)))
 
     async def _check_room(self) -> None:
-        waiting = len((await self.queue())["queued"])
+        waiting = len((await self.queue())["queue"])
         if waiting >= self.desk.settings.max_queue:
             raise RestError("rest.too_many", given="No more runs can wait.",
                             have=f"{waiting} wait already (AgentSettings.max_queue).",

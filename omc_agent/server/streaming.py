@@ -36,7 +36,7 @@ class StreamQuery(Query):
     after_seq: int | None = Field(None, ge=0, le=2**31 - 1)
 
 
-class StreamHandler(WebSocketMixin, WebSocketHandler, Gate):  # type: ignore[misc]
+class StreamHandler(WebSocketMixin, WebSocketHandler, Gate):
     """Events of one run; it writes the next one when the client has taken the last, and ends with the client."""
 
     _task: asyncio.Task[None] | None = None
@@ -145,7 +145,7 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, Gate):  # type: ignore[mis
             waiting: asyncio.Task[Line | End] | None = None
             try:
                 while True:
-                    waiting = waiting or asyncio.ensure_future(anext(lines))  # type: ignore[arg-type]
+                    waiting = waiting or asyncio.ensure_future(anext(lines))
                     done, _ = await asyncio.wait([waiting], timeout=BEAT_SECONDS)
                     if not done:
                         yield None
@@ -160,7 +160,7 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, Gate):  # type: ignore[mis
                 if waiting is not None:
                     waiting.cancel()
                     await asyncio.gather(waiting, return_exceptions=True)
-                await lines.aclose()  # type: ignore[attr-defined]
+                await lines.aclose()
 
 
 def _as_event(each: Line | End | None) -> str:

@@ -42,5 +42,12 @@ class FakeStarter:
 
         return await self._desk.ask(write)
 
-    def queue(self) -> list[dict[str, Any]]:
-        return list(self._queued)
+    async def queue(self) -> dict[str, Any]:
+        waiting = [{**each, "status": "queued", "position": n} for n, each in enumerate(self._queued, 1)]
+        return {"limit": 1, "running": [], "queue": waiting}
+
+    async def position(self, run_id: str) -> int:
+        return next((n for n, each in enumerate(self._queued, 1) if each["id"] == run_id), 0)
+
+    async def forget(self, run_id: str) -> None:
+        self._queued = [each for each in self._queued if each["id"] != run_id]
