@@ -93,7 +93,7 @@ class Starter:
                            "Name the kernel that holds them as kernel_id, or a database as db.")  # fmt: skip
         await self._check_room()
         settings = settings_with(self.desk.settings, **order.settings)
-        row = await self.desk.in_thread(lambda: _draft(goal, settings, order, user))
+        row = await self.desk.ask(lambda store: _draft(store, goal, settings, order, user))
         order.settings = secrets_of(order.settings)  # the row has the others
         return await self._put(str(row["id"]), order, user)
 
@@ -231,10 +231,12 @@ class Starter:
                             "GET /api/kernels lists them; without kernel_id one is started.")  # fmt: skip
 
 
-def _draft(goal: str, settings: AgentSettings, order: Order, user: str) -> Row:
-    from omc_agent.face import draft  # imports what a run is made of: in a thread, and when it is needed
+def _draft(store: SessionManager, goal: str, settings: AgentSettings, order: Order, user: str) -> Row:
+    from omc_agent.drafting import draft  # in a thread, and only when it is needed: it imports for a second
 
-    return draft(goal, settings=settings, session_id=order.id, follow=order.follow, status="queued", user=user)[1]
+    folder = settings.resolved_home() / "runs"
+    return draft(store, folder, goal, settings=settings, session_id=order.id, follow=order.follow, status="queued",
+                 user=user)[1]  # fmt: skip
 
 
 def _read_or_send(store: SessionManager, run_id: str, turn: Turn | None) -> tuple[Row, bool]:
