@@ -7,11 +7,17 @@ or a console on that kernel.
 from __future__ import annotations
 
 import json
+import os
+import threading
+import time
 from typing import Any
 
 from omc_agent.branching import Turn
 from omc_agent.config import AgentSettings, settings_with
 from omc_agent.errors import AgentError
+
+LOOK_SECONDS = 2.0
+LEAVE_SECONDS = 10.0
 
 
 class NotBegun(Exception):
@@ -61,8 +67,8 @@ def _begin(shell: Any, order: dict[str, Any]) -> None:
                          frames=frames, named=named, plan_only=order["plan"], instead_of=order["owner"],
                          view=_Binding(magics, order["out"]))  # fmt: skip
     magics.names[order["out"]] = handle
-    if handle.done():
-        _bind(magics, order["out"])
+    if order["own"]:
+        _end_after_server(shell, handle)
 
 
 def _filled(magics: Any, run_id: str, settings: AgentSettings) -> dict[str, Any]:
@@ -77,8 +83,32 @@ def _filled(magics: Any, run_id: str, settings: AgentSettings) -> dict[str, Any]
     return dict(filled.named)
 
 
+_begun: list[Any] = []
+
+
+def _end_after_server(shell: Any, handle: Any) -> None:
+    """End this kernel when the server that started it has died, and what was begun here is done.
+
+    A kernel that was started for a run does not die with its server, so that the run goes on; nobody else would end
+    it then.
+    """
+    _begun.append(handle)
+    if len(_begun) > 1:
+        return
+    server = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == server or not all(each.done() for each in _begun):
+            time.sleep(LOOK_SECONDS)
+        shell.kernel.io_loop.add_callback(shell.kernel.io_loop.stop)
+        time.sleep(LEAVE_SECONDS)
+        os._exit(0)
+
+    threading.Thread(target=watch, name="omc-agent-orphan", daemon=True).start()
+
+
 class _Binding:
-    """A view that shows nothing: the run is seen by whoever attaches. At its end the variable is bound to the result."""
+    """A view that shows nothing, for the run is seen by whoever attaches; at its end the variable is the result."""
 
     def __init__(self, magics: Any, out: str) -> None:
         self._magics, self._out = magics, out

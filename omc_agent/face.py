@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from omc_agent.branching import Turn, standing
 from omc_agent.config import AgentSettings, settings_with
+from omc_agent.drafting import draft
 from omc_agent.engine import CLOSE_SECONDS, the_engine
 from omc_agent.events import Event
 from omc_agent.follower import Follower
@@ -20,13 +21,12 @@ from omc_agent.llm.chat import check_tools
 from omc_agent.llm.keys import read_variables
 from omc_agent.llm.offline import OfflineChatModel
 from omc_agent.llm.questions_about import answer_from_record, is_question
-from omc_agent.orchestrator import AgentOrchestrator, stored_settings
+from omc_agent.orchestrator import AgentOrchestrator
 from omc_agent.overrides import earliest_stage
 from omc_agent.result import RunResult
 from omc_agent.secrecy import refuse_secrets
 from omc_agent.session import Session
 from omc_agent.spending import check_limits, pay
-from omc_agent.store.artifacts import check_url
 from omc_agent.store.leases import Leases
 from omc_agent.thinking import with_record
 
@@ -102,56 +102,15 @@ def start(
     `named` describes what the goal names in braces; frames are described by their schema, as their values are not
     told before the seal.
     """
-    settings, row = draft(
-        goal, settings=settings, frames=frames, model=model, session_id=session_id, follow=follow, named=named
-    )
-    shared = orchestrator_for(settings)
-    session = Session(shared, settings, row, frames=frames, interactive=interactive, model=model, **_shown(view))
-    return Handle(session, the_engine().submit(session.run(plan_only=plan_only)), settings, shared.store)
-
-
-def draft(
-    goal: str,
-    *,
-    settings: AgentSettings,
-    frames: Mapping[str, Any] | None = None,
-    model: Any = None,
-    session_id: str | None = None,
-    follow: str = "",
-    named: Mapping[str, Any] | None = None,
-    status: str = "running",
-    user: str = "",
-) -> tuple[AgentSettings, dict[str, Any]]:
-    """Check what a run is to begin with, and create its row; opens no model and no sandbox.
-
-    Returns
-    -------
-    AgentSettings
-        Those of the run, with the paths of its record made absolute.
-    dict
-        The row, with that `status`, in the name of `user` (default: whoever runs this process).
-    """
-    refuse_secrets(goal, "The goal")  # before there is a run, whose record would keep it
-    refuse_secrets(settings.model, "The name of the model")
     if model is not None:
         check_tools(model, settings.model)
     shared = orchestrator_for(settings)
-    settings.source()  # a --db name that is not known is the command line's fault, before there is a run
-    settings.gates(interactive=True)  # and so is a policy file that cannot be read
-    check_limits(settings, model)  # and a budget that would limit nothing
-    if settings.artifact_root():
-        check_url(settings.artifact_root())  # and a place for its files that no package can open
-    settings = with_record(settings, model)
-    kept = stored_settings(settings)
-    if follow:
-        earlier = RunResult(shared.store, follow, settings)
-        kept["follow"] = {"id": earlier.id, "brief": earlier.brief}
-    told = {**(named or {}), **_portraits(frames or {}, settings)}
-    if told:
-        kept["named"] = told
-    row = shared.store.create(goal, workspaces=shared.home / "runs", model=settings.model, settings=kept,
-                              session_id=session_id, user_id=user, status=status)  # fmt: skip
-    return settings, row
+    settings, row = draft(
+        shared.store, shared.home / "runs", goal, settings=settings, model=model, session_id=session_id,
+        follow=follow, named={**(named or {}), **_portraits(frames or {}, settings)},
+    )  # fmt: skip
+    session = Session(shared, settings, row, frames=frames, interactive=interactive, model=model, **_shown(view))
+    return Handle(session, the_engine().submit(session.run(plan_only=plan_only)), settings, shared.store)
 
 
 def resume(

@@ -29,7 +29,7 @@ FLOOR = {
     "thinking": 5, "recipe": 5, "exporting": 5, "verifying": 5, "comparing": 5, "predicting": 5, "notebook": 5,
     "shelf": 5, "collecting": 5, "tracking": 5, "outcome": 5,
     "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "terminal": 6, "__init__": 6,
-    "errands": 6, "server": 6, "ages": 1, "listing": 5, "upkeep": 5,
+    "errands": 6, "server": 6, "ages": 1, "listing": 5, "upkeep": 5, "drafting": 5, "beginning": 6,
 }  # fmt: skip
 OPENERS = {
     "session",
@@ -57,6 +57,7 @@ OPENERS = {
     "verifying",
     "predicting",
     "face",
+    "drafting",
     "market",
     "doctor",
     "demo",

@@ -98,7 +98,7 @@ class Kernels:
         """
         with self._restarts(kernel_id) as restarted:
             client = self._kernels.get_kernel(kernel_id).client()
-            client.start_channels(shell=True, iopub=False, stdin=False, hb=False, control=False)
+            client.start_channels(iopub=False, stdin=False, hb=False, control=False)
             try:
                 sent = client.execute(code, silent=True, store_history=False, allow_stdin=False)
                 content = await self._answer(client, kernel_id, sent, restarted, seconds)

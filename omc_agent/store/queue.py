@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, func, insert, or_, select, update
 
 from omc_agent.events import RunFinished
 from omc_agent.store.branches import message_row
-from omc_agent.store.leases import is_held, later
+from omc_agent.store.leases import Leases
 from omc_agent.store.rows import Row, fence, insert_or_ignore
 from omc_agent.store.tables import AgentInbox, AgentSession, AgentSessionMessage, now
 
@@ -73,22 +73,30 @@ class Queue:
 
     def __init__(self, engine: Engine, owner: str) -> None:
         self.engine, self.owner = engine, owner
+        self._leases = Leases(engine)
 
-    def put(self, run_id: str, order: Row, *, user: str = "") -> None:
-        """Put a run at the end of the line; what was its status is kept in the order."""
+    def put(self, run_id: str, order: Row, *, user: str = "") -> bool:
+        """Put a run at the end of the line; False when somebody drives it, or holds it in the line already.
+
+        What was its status is kept in the order.
+        """
+        if not self._leases.take(run_id, self.owner):
+            return False
         mine = AgentSession.id == run_id
         with self.engine.begin() as db:
-            fence(db, run_id, None)
+            fence(db, run_id, self.owner)
             was = db.scalar(select(AgentSession.status).where(mine))
-            kept = {**order, "was": "" if was == QUEUED else was}
+            before = (self._orders(db, [run_id]).get(run_id, (0, {}, False))[1] or {}).get("by")
+            if was == QUEUED and before == self.owner:
+                return False
+            kept = {**order, "was": "" if was == QUEUED else was, "by": self.owner}
             db.execute(insert(AgentInbox).values(session_id=run_id, kind=BEGIN, payload=kept, sent_by=user))
-            values = {"status": QUEUED, "owner": self.owner, "lease_until": later(), "updated_at": now()}
-            db.execute(update(AgentSession).where(mine).values(**values))
+            db.execute(update(AgentSession).where(mine).values(status=QUEUED, updated_at=now()))
+        return True
 
     def look(self) -> list[Place]:
         """Runs that hold a place, in no order, then those that wait, the first first."""
-        columns = [AgentSession.id, AgentSession.user_id, AgentSession.status, AgentSession.owner,
-                   AgentSession.lease_until]  # fmt: skip
+        columns = [AgentSession.id, AgentSession.user_id, AgentSession.status, AgentSession.owner]
         query = select(*columns).where(or_(AgentSession.status == QUEUED, AgentSession.owner.is_not(None)))
         with self.engine.connect() as db:
             rows = list(db.execute(query))
@@ -96,7 +104,7 @@ class Queue:
         found = []
         for row in rows:
             number, order, taken = orders.get(row.id, (0, None, False))
-            alive = is_held(row.owner, row.lease_until)
+            alive = row.owner is not None and self._leases.holder(row.id) == row.owner
             found.append(Place(row.id, row.user_id, row.status, row.owner, alive, number, order, taken))
         return sorted(found, key=lambda place: (place.waits, place.number))
 
@@ -115,21 +123,17 @@ class Queue:
         found = []
         for place in self.look():
             order = place.order or {}
-            if place.status == QUEUED and not place.alive and order.get("server") == server:
-                gone = (AgentSession.id == place.run_id) & (AgentSession.status == QUEUED)
-                gone &= AgentSession.owner.is_(None) if place.owner is None else AgentSession.owner == place.owner
-                with self.engine.begin() as db:
-                    values = {"owner": self.owner, "lease_until": later()}
-                    if db.execute(update(AgentSession).where(gone).values(**values)).rowcount == 1:
-                        found.append(place.run_id)
-                if found[-1:] == [place.run_id]:
-                    self._mark(place, None)
+            orphan = place.status == QUEUED and not place.alive and order.get("server") == server
+            if orphan and self._leases.take(place.run_id, self.owner) and self._mark(place, None):
+                found.append(place.run_id)
         return found
 
     def renew(self) -> None:
         """Say that this server lives, for all runs that it answers for."""
-        with self.engine.begin() as db:
-            db.execute(update(AgentSession).where(AgentSession.owner == self.owner).values(lease_until=later()))
+        with self.engine.connect() as db:
+            mine = list(db.scalars(select(AgentSession.id).where(AgentSession.owner == self.owner)))
+        for run_id in mine:
+            self._leases.renew(run_id, self.owner)
 
     def stopped(self) -> list[str]:
         """Runs of ours in the line that somebody has told to stop."""
@@ -189,10 +193,20 @@ class Queue:
         return {row.session_id: (row.seq, row.payload, row.taken_at is not None) for row in rows}
 
 
-def _tell(db: Connection, run_id: str, branch: str, key: str, event: RunFinished) -> None:
+def last_seq(engine: Engine, run_id: str) -> int:
+    """The number of the newest row of a run's ledger; 0 for none."""
+    with engine.connect() as db:
+        return _last_seq(db, run_id)
+
+
+def _last_seq(db: Connection, run_id: str) -> int:
     table = AgentSessionMessage
-    last = db.scalar(select(func.max(table.seq)).where(table.session_id == run_id)) or 0
-    insert_or_ignore(db, table, message_row(run_id, branch, last + 1, key, event))
+    return db.scalar(select(func.max(table.seq)).where(table.session_id == run_id)) or 0
+
+
+def _tell(db: Connection, run_id: str, branch: str, key: str, event: RunFinished) -> None:
+    row = message_row(run_id, branch, _last_seq(db, run_id) + 1, key, event)
+    insert_or_ignore(db, AgentSessionMessage, row)
 
 
 def _close(db: Connection, run_id: str, status: str, reason: str) -> None:
