@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 
@@ -17,5 +18,7 @@ def load(app: Any) -> None:
 
     web = app.web_app
     web.settings[KEY] = Desk(AgentSettings(config=app.config))
+    # Kernels inherit it, and link the files of a run below it; where another server starts them, it is not set.
+    os.environ["OMC_AGENT_SERVER_BASE"] = web.settings["base_url"]
     web.add_handlers(".*$", handlers(web.settings["base_url"]))
     app.log.info("omc_agent answers below %s", PREFIX)
