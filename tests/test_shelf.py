@@ -181,7 +181,7 @@ async def test_the_notebook_lists_fetches_and_links(desk, tmp_path, monkeypatch)
     assert "<a " not in plain._repr_html_()
     assert f"{desk.url}/{desk.id}/{desk.id}/report.md" in plain._repr_html_()
     monkeypatch.setenv("OMC_AGENT_SERVER_BASE", "/user/ada/")
-    route = f'href="/user/ada/api/v1/lab/agent/sessions/{desk.id}/artifacts/report.md"'
+    route = f'href="/user/ada/api/v1/lab/agent/sessions/{desk.id}/artifacts/report.md?branch={desk.id}"'
     assert route in verbs.call(["artifacts", desk.id])._repr_html_()
     assert verbs.call(["artifacts", desk.id, "--get", "report.md", "--to", str(tmp_path)]) == tmp_path / "report.md"
     assert (tmp_path / "report.md").read_bytes() == b"text"

@@ -27,7 +27,7 @@ def linker(run_id: str, base: str) -> Link:
     """
 
     def link(artifact: ArtifactSaved) -> str | None:
-        return near_link(artifact) or served_link(run_id, artifact.name, base)
+        return near_link(artifact) or served_link(run_id, artifact.name, base, branch_of(artifact.path, run_id))
 
     return link
 
@@ -50,17 +50,30 @@ def near_link(artifact: ArtifactSaved) -> str | None:
     return quote(below.as_posix())
 
 
-def served_link(run_id: str, name: str, base: str) -> str | None:
-    """The route of a file; None without a server or a run.
+def served_link(run_id: str, name: str, base: str, branch: str = "") -> str | None:
+    """The route of a file, with its branch, so that it stays true after a restart; None without a server or a run.
 
     Examples
     --------
-    >>> served_link("7f3a", "model card.md", "/user/ada/")
-    '/user/ada/api/v1/lab/agent/sessions/7f3a/artifacts/model%20card.md'
+    >>> served_link("7f3a", "model card.md", "/user/ada/", "7f3a.2")
+    '/user/ada/api/v1/lab/agent/sessions/7f3a/artifacts/model%20card.md?branch=7f3a.2'
     """
     if not base or not run_id:
         return None
-    return f"{base.rstrip('/')}/{ROUTE.format(run=quote(run_id, safe=''), name=quote(name, safe=''))}"
+    route = ROUTE.format(run=quote(run_id, safe=""), name=quote(name, safe=""))
+    return f"{base.rstrip('/')}/{route}{f'?branch={quote(branch)}' if branch else ''}"
+
+
+def branch_of(path: str, run_id: str) -> str:
+    """The branch whose file lies at `path`: its folder has the name of a later one, else it is the first.
+
+    Examples
+    --------
+    >>> branch_of("s3://bucket/7f3a/7f3a.2/report.md", "7f3a"), branch_of("runs/7f3a/artifacts/report.md", "7f3a")
+    ('7f3a.2', '7f3a')
+    """
+    folder = path.rpartition("/")[0].rpartition("/")[2]
+    return folder if folder.startswith(f"{run_id}.") else run_id
 
 
 def linked(html: str, href: str | None) -> str:

@@ -5,11 +5,8 @@ Only what the run recorded can be read: a name is looked up among its rows, and 
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydantic import Field
@@ -20,6 +17,7 @@ from omc_agent.server.base import AgentHandler, Row
 from omc_agent.server.bodies import Query
 from omc_agent.server.reading import BRANCH
 from omc_agent.server.shapes import moment
+from omc_agent.store.artifacts import open_artifact
 
 CHUNK = 256 * 1024
 
@@ -56,7 +54,7 @@ class ArtifactHandler(AgentHandler):
             self.set_status(304)
             self.finish()
             return
-        await self._send(found, await self.desk.in_thread(partial(open_recorded, found)))
+        await self._send(found, await self.desk.in_thread(partial(open_artifact, found)))
 
     async def _send(self, row: Row, reader: BinaryIO) -> None:
         kind = mimetypes.guess_type(str(row["name"]))[0] or "application/octet-stream"
@@ -89,33 +87,6 @@ def artifact_shape(row: Row, run_id: str) -> Row:
         "at": moment(row["at"]),
         "url": f"/sessions/{run_id}/artifacts/{row['name']}",
     }
-
-
-def open_recorded(row: Row) -> BinaryIO:
-    """The file of a row, open at its beginning, once its bytes are known to be those that were recorded.
-
-    Raises
-    ------
-    RestError
-        ``rest.no_artifact`` when it is gone, or another.
-    """
-    try:
-        reader = Path(row["path"]).open("rb")  # noqa: SIM115 (closed by whoever sends it)
-    except OSError:
-        raise _none(str(row["name"]), "Its file is gone.") from None
-    digest = hashlib.sha256()
-    for chunk in _chunks(reader):
-        digest.update(chunk)
-    if digest.hexdigest() != row["sha256"]:
-        reader.close()
-        raise _none(str(row["name"]), "Its file is not the one that was recorded.")
-    reader.seek(0)
-    return reader
-
-
-def _chunks(reader: BinaryIO) -> Iterator[bytes]:
-    while chunk := reader.read(CHUNK):
-        yield chunk
 
 
 def _of_branch(row: Row, branch: str | None, store: Any) -> list[Row]:

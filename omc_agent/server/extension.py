@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 
@@ -20,6 +21,8 @@ def load(app: Any) -> None:
     web = app.web_app
     web.settings[KEY] = desk = Desk(AgentSettings(config=app.config))
     desk.starter = starter = Starter(desk, Kernels(app.kernel_manager, app.session_manager, app.log), app.log)
+    # Kernels inherit it, and link the files of a run below it; where another server starts them, it is not set.
+    os.environ["OMC_AGENT_SERVER_BASE"] = web.settings["base_url"]
     app.io_loop.add_callback(starter.begin)
     web.add_handlers(".*$", handlers(web.settings["base_url"]))
     app.log.info("omc_agent answers below %s", PREFIX)

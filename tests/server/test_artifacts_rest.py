@@ -48,6 +48,7 @@ def test_a_file_that_was_changed_or_is_gone_is_not_given_out(client, run_with_fi
     name, saved = run_with_file
     Path(saved.path).write_bytes(b"<h1>Edge!</h1>")
     answer = client.get(f"/sessions/{name}/artifacts/report.html")
-    assert (answer.status_code, answer.json()["code"]) == (404, "rest.no_artifact")
+    assert (answer.status_code, answer.json()["code"]) == (409, "run.artifact_changed")
     Path(saved.path).unlink()
-    assert client.get(f"/sessions/{name}/artifacts/report.html").status_code == 404
+    gone = client.get(f"/sessions/{name}/artifacts/report.html")
+    assert (gone.status_code, gone.json()["code"]) == (404, "run.no_artifact")
