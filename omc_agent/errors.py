@@ -35,6 +35,7 @@ CODES: dict[str, str] = {
     "data.too_few_rows": "There are too few bars to learn and to judge from.",
     "data.constant": "The prices never change, so there is nothing to predict.",
     "data.unreadable": "A file or frame could not be read as bars.",
+    "data.exchange": "An exchange cannot be asked, or what it answers cannot be used.",
     "data.not_read_only": "The query would change the database.",
     "data.bad_query": "The database refused the query.",
     "model.unknown": "No provider of that name.",

@@ -56,8 +56,10 @@ def write_new(engine: sa.Engine, bars: pd.DataFrame, table: str) -> tuple[int, l
     return len(fresh), [role for role in NUMBER_ROLES if role in bars.columns and role not in found.roles]
 
 
-def create_table(connection: sa.Connection, table: str, roles: Sequence[str], simulated: bool = False) -> None:
-    """Make the table of bars with a unique index on coin and time."""
+def create_table(
+    connection: sa.Connection, table: str, roles: Sequence[str], simulated: bool = False, market: bool = False
+) -> None:
+    """Make the table of bars with a unique index on coin and time; `market` adds a column of where rows are from."""
     schema, _, plain = table.rpartition(".")
     columns: list[sa.Column[Any]] = [
         sa.Column("coin_type", sa.String(32), nullable=False),
@@ -66,6 +68,8 @@ def create_table(connection: sa.Connection, table: str, roles: Sequence[str], si
     ]
     if simulated:
         columns.append(sa.Column("simulated", sa.Boolean, nullable=False))
+    if market:
+        columns.append(sa.Column("market", sa.String(96)))
     made = sa.Table(plain, sa.MetaData(), *columns, schema=schema or None)
     sa.Index(f"ux_{plain}_coin_time", made.c.coin_type, made.c.timestamp, unique=True)
     made.create(connection)
@@ -86,7 +90,7 @@ def insert_bars(
     statement = str(sa.insert(target).compile(dialect=connection.dialect)) if as_text else ""
     for begin in range(0, len(bars), CHUNK_ROWS):
         chunk = bars.iloc[begin : begin + CHUNK_ROWS]
-        lists = [_python_values(chunk[role], as_text) for role in roles]
+        lists = [python_values(chunk[role], as_text) for role in roles]
         rows = zip(*lists, *([value] * len(chunk) for value in extra.values()), strict=True)
         if as_text:
             connection.exec_driver_sql(statement, list(rows))
@@ -129,7 +133,8 @@ def _not_there(connection: sa.Connection, found: PricesTable, bars: pd.DataFrame
     return bars[~mine.isin(known)] if len(known) else bars
 
 
-def _python_values(values: pd.Series[Any], as_text: bool) -> list[Any]:
+def python_values(values: pd.Series[Any], as_text: bool) -> list[Any]:
+    """A column as a driver takes it: missing numbers None, times as datetimes, or as SQLAlchemy's text for SQLite."""
     if pd.api.types.is_datetime64_any_dtype(values):
         if as_text:
             text = np.datetime_as_string(epoch_us(values).astype("datetime64[us]"), unit="us")
