@@ -268,7 +268,7 @@ def _remove_elsewhere(paths: Iterable[str]) -> None:
 
 
 def _remove_at(path: str) -> None:
-    from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+    from fsspec.core import url_to_fs
 
     try:
         files, name = url_to_fs(path)
