@@ -47,6 +47,7 @@ class _Goal(Body):
     id: str | None = Field(None, pattern=NAME)
     follow: str | None = Field(None, pattern=NAME)
     plan: bool = False
+    out: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")
     kernel_id: str | None = Field(None, max_length=80)
 
 

@@ -47,7 +47,7 @@ class SessionsHandler(AgentHandler):
         check_text(asked.goal, "goal", self.desk.settings.rest_goal)
         check_frames(asked.data, asked.kernel_id)
         flags = given_flags(asked, self.desk.settings)
-        flags |= {name: value for name in ("data", "id", "follow", "plan") if (value := getattr(asked, name))}
+        flags |= {name: value for name in ("data", "id", "follow", "plan", "out") if (value := getattr(asked, name))}
         starter = self.desk.who_starts()
         await self._check_kernel(asked.kernel_id)
         if asked.follow:
