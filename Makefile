@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup system demo lab test test-unit test-browser test-notebooks record-notebook lint lock clean \
-	test-attacks test-kill bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-rest bench-trust bench-trust-quick
+	test-attacks test-kill test-rest bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-rest bench-trust bench-trust-quick
 
 setup: $(DONE)
 
@@ -82,6 +82,10 @@ test-attacks: setup system
 # A run that is killed after every event and every write, loses every child, and meets a full disk: some hours.
 test-kill: setup system
 	OMC_ALL_KILLS=1 $(PYTEST) -n 2 tests/test_kill.py
+
+# Requests that are made up from openapi.yaml, many of them against each address: some minutes.
+test-rest: setup system
+	OMC_ALL_REQUESTS=1 $(PYTEST) tests/server
 
 # Other executors, for comparison only: they never come near our own environment.
 .venv-peers/.done:

@@ -9,9 +9,9 @@ from omc_agent.secrecy import hide_secrets
 
 # By what stands behind the dot of a code, else by what stands before it.
 _STATUS = {
-    "unknown": 404, "no_request": 404, "no_route": 404, "no_artifact": 404,
+    "unknown": 404, "no_request": 404, "no_route": 404, "no_kernel": 404, "no_artifact": 404,
     "anonymous": 401, "forbidden": 403, "method": 405, "conflict": 409, "too_large": 413, "too_many": 429,
-    "store": 503, "artifact_store": 503, "not_ready": 503, "no_start": 503, "no_kernel": 503, "tier": 503,
+    "store": 503, "artifact_store": 503, "not_ready": 503, "no_start": 503, "tier": 503,
     "slow": 504,
 }  # fmt: skip
 _OF_KIND = {"goal": 400, "data": 400, "model": 400, "usage": 400, "rest": 400, "run": 409, "store": 503,

@@ -9,11 +9,11 @@ from jupyter_core.utils import ensure_async
 from jupyter_server.utils import url_path_join
 from pydantic import Field
 
-from omc_agent.errors import UsageError
 from omc_agent.server.base import AgentHandler, Row
 from omc_agent.server.beginning import Beginning, check_frames, check_text, given_flags, plain_names
 from omc_agent.server.bodies import Query, fitted, read_json
 from omc_agent.server.failures import conflict, forbidden
+from omc_agent.server.kernels import no_kernel
 from omc_agent.server.shapes import session_shape, settings_shape
 
 PAGE = 200  # rows that are read at once where an Authorizer looks at each
@@ -45,7 +45,7 @@ class SessionsHandler(AgentHandler):
         """Begin a run, in a kernel of its own or in the one that is named."""
         asked: Any = fitted(Beginning, plain_names(read_json(self.request.body)), "request")
         check_text(asked.goal, "goal", self.desk.settings.rest_goal)
-        check_frames(asked.data, asked.kernel_id)
+        check_frames(asked.data, asked.kernel_id, asked.out)
         flags = given_flags(asked, self.desk.settings)
         flags |= {name: value for name in ("data", "id", "follow", "plan", "out") if (value := getattr(asked, name))}
         starter = self.desk.who_starts()
@@ -66,9 +66,8 @@ class SessionsHandler(AgentHandler):
         if not await ensure_async(may):
             raise forbidden("This user may not execute kernels.")
         if kernel_id not in self.kernel_manager:
-            raise UsageError("usage.value", given=f"There is no kernel {kernel_id!r}.",
-                             have="A run lives in a kernel of this server.",
-                             try_="GET /api/kernels lists them; without kernel_id it gets its own.")  # fmt: skip
+            raise no_kernel(f"There is no kernel {kernel_id!r}.", "A run lives in a kernel of this server.",
+                            "GET /api/kernels lists them; without kernel_id it gets its own.")  # fmt: skip
 
     async def _visible(self, asked: ListQuery, most: int) -> list[Row]:
         found: list[Row] = []
@@ -95,7 +94,9 @@ class SessionHandler(AgentHandler):
 
     async def delete(self, name: str) -> None:
         """Remove it with its files; not while somebody drives it."""
-        await self.run(name)
+        row = await self.run(name)
+        if row["status"] == "queued" and self.desk.starter is not None:
+            await self.desk.starter.leave(name)
         if await self.is_driven(name):
             raise conflict(f"Run {name} is at work.", "What it writes would come back.", "Stop it first.")
         await self.ask(lambda store: store.delete(name))

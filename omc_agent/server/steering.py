@@ -103,9 +103,11 @@ class StopHandler(AgentHandler):
         row = await self.run(name)
         self.body(Body)
         driven = await self.is_driven(name)
-        if not driven and row["status"] not in OVER:
+        if not driven and row["status"] not in (*OVER, "queued"):
             raise conflict(f"Nobody drives run {name}.", f"Its process is gone; its status is still {row['status']}.",
                            "/continue goes on with it, DELETE removes it.")  # fmt: skip
+        if row["status"] == "queued" and await self.desk.who_starts().leave(name):
+            row, driven = await self.run(name), False
         if driven:
             await self.ask(lambda store: store.send(name, "stop", {}, sent_by=self.user_name))
         self.give({"id": name, "status": row["status"], "driven": driven}, 202 if driven else 200)

@@ -51,3 +51,10 @@ class FakeStarter:
 
     async def forget(self, run_id: str) -> None:
         self._queued = [each for each in self._queued if each["id"] != run_id]
+
+    async def leave(self, run_id: str) -> bool:
+        there = [each for each in self._queued if each["id"] == run_id]
+        await self.forget(run_id)
+        if there:
+            await self._desk.ask(lambda store: store.update(run_id, status="stopped"))
+        return bool(there)
