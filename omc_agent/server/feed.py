@@ -11,15 +11,16 @@ import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from omc_agent.errors import AgentError
 from omc_agent.server.desk import Desk
 from omc_agent.server.reading import message_shape
 
+T = TypeVar("T")
 LOOK_SECONDS = 0.15
 PAGE = 50
 KEPT_ROWS = 200
@@ -80,7 +81,7 @@ class Feed:
         self._ends = True  # whether the newest row may be the last
         self._sign = self._stood = self._refused = 0.0
 
-    async def lines(self, after: int) -> AsyncIterator[Line | End]:
+    async def lines(self, after: int) -> AsyncGenerator[Line | End]:
         """Rows behind number `after`, as they are written, then the `End`.
 
         The stream is over when all is told and nobody drives the run. A run that goes on meanwhile is told on; one
@@ -220,6 +221,29 @@ class Feeds:
             if not feed.followers:
                 feed.stop()
                 self._feeds.pop(run_id, None)
+
+
+async def beating(things: AsyncGenerator[T], seconds: float) -> AsyncGenerator[T | None]:
+    """`things` as they come, and None whenever none came for so many seconds."""
+    waiting: asyncio.Future[T] | None = None
+    try:
+        while True:
+            waiting = waiting or asyncio.ensure_future(anext(things))
+            done, _ = await asyncio.wait([waiting], timeout=seconds)
+            if not done:
+                yield None
+                continue
+            came, waiting = waiting, None
+            try:
+                thing = came.result()
+            except StopAsyncIteration:
+                return
+            yield thing
+    finally:
+        if waiting is not None:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        await things.aclose()
 
 
 def _newest(run_id: str, store: Any) -> int:

@@ -7,9 +7,9 @@ after the last one comes ``end``, which says where the run stands.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from omc_agent.errors import AgentError, RestError
 from omc_agent.server.base import Gate
 from omc_agent.server.bodies import Query
 from omc_agent.server.failures import body_of
-from omc_agent.server.feed import End, Feeds, Line, is_over
+from omc_agent.server.feed import End, Feeds, Line, beating, is_over
 
 BEAT_SECONDS = 15.0  # between signs of life: proxies close what is silent for a minute
 RETRY_MS = 1000  # after which a browser connects again
@@ -83,9 +83,10 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, Gate):
             self.write(f"retry: {RETRY_MS}\n\n")
             await self.flush()
             try:
-                async for each in self._lines():
-                    self.write(_as_event(each))
-                    await self.flush()  # returns when the client's socket has taken it
+                async with aclosing(self._lines()) as lines:
+                    async for each in lines:
+                        self.write(_as_event(each))
+                        await self.flush()  # returns when the client's socket has taken it
             except AgentError as problem:
                 self.write(f"event: error\ndata: {json.dumps(body_of(problem))}\n\n")
             self.finish()
@@ -116,11 +117,12 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, Gate):
         self._task = asyncio.create_task(self._send_messages())
 
     async def _send_messages(self) -> None:
-        with contextlib.suppress(WebSocketClosedError, StreamClosedError):
+        with suppress(WebSocketClosedError, StreamClosedError):
             try:
-                async for each in self._lines():
-                    if each is not None:  # it has pings of its own
-                        await self.write_message(each.text)
+                async with aclosing(self._lines()) as lines:
+                    async for each in lines:
+                        if each is not None:  # it has pings of its own
+                            await self.write_message(each.text)
                 self.close(OVER)
             except AgentError as problem:
                 await self.write_message({"kind": "error", **body_of(problem)})
@@ -138,29 +140,11 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, Gate):
 
     # -- both -------------------------------------------------------------------------------------
 
-    async def _lines(self) -> AsyncIterator[Line | End | None]:
+    async def _lines(self) -> AsyncGenerator[Line | End | None]:
         """Rows, and None where there was nothing to tell for a while."""
         with self.feeds.of(self._name) as feed:
-            lines = feed.lines(self._after)
-            waiting: asyncio.Task[Line | End] | None = None
-            try:
-                while True:
-                    waiting = waiting or asyncio.ensure_future(anext(lines))
-                    done, _ = await asyncio.wait([waiting], timeout=BEAT_SECONDS)
-                    if not done:
-                        yield None
-                        continue
-                    task, waiting = waiting, None
-                    try:
-                        line = task.result()
-                    except StopAsyncIteration:
-                        return
-                    yield line
-            finally:
-                if waiting is not None:
-                    waiting.cancel()
-                    await asyncio.gather(waiting, return_exceptions=True)
-                await lines.aclose()
+            async for each in beating(feed.lines(self._after), BEAT_SECONDS):
+                yield each
 
 
 def _as_event(each: Line | End | None) -> str:
