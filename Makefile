@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup system demo lab test test-unit test-browser test-notebooks record-notebook lint lock clean \
-	test-attacks test-kill test-rest bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick
+	test-attacks test-kill test-rest bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-rest bench-trust bench-trust-quick
 
 setup: $(DONE)
 
@@ -95,7 +95,7 @@ test-rest: setup system
 
 bench-sandbox: .venv-peers/.done
 
-bench-model bench-goal bench-start bench-fit bench-sandbox bench-human: setup system
+bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-rest: setup system
 	$(BIN)/python benchmarks/$(subst -,_,$@).py
 
 # The systems that ours is compared with on data, and the bundled sets of statsmodels.

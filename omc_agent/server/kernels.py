@@ -60,6 +60,10 @@ class Kernels:
         """Whether the server has a kernel of that id."""
         return kernel_id in self._kernels
 
+    async def is_alive(self, kernel_id: str) -> bool:
+        """Whether it is there and its process lives: Jupyter takes seconds to see that one was killed."""
+        return self.has(kernel_id) and bool(await ensure_async(self._kernels.get_kernel(kernel_id).is_alive()))
+
     def of(self, run_id: str) -> str | None:
         """The kernel that was started for the run, while it is there."""
         own = self._own.get(run_id)

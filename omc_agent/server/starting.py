@@ -184,9 +184,10 @@ class Starter:
             self._check_kernel(order.kernel_id)
             return order.kernel_id
         had = str(await self.desk.ask(lambda store: store.read(run_id)["settings"].get("kernel_id") or ""))
-        if self.kernels.has(had):
+        if await self.kernels.is_alive(had):
             return had
-        return self.kernels.of(run_id) or await self.kernels.start(run_id)
+        await self.kernels.end(run_id)  # what is left of one that was killed
+        return await self.kernels.start(run_id)
 
     def _code(self, store: SessionManager, run_id: str, order: Order, kernel_id: str) -> str:
         """What the kernel executes. It may hold a password, so it is executed unseen."""
