@@ -152,6 +152,24 @@ async def test_without_a_url_nothing_waits_and_a_full_disk_elsewhere_is_no_end(d
     assert await blocked.bring() == 2
 
 
+async def test_a_package_that_is_not_there_when_the_run_goes_on_is_no_end(desk):
+    lacking = shelf.Shelf(desk.store, run_row=desk.row, url="gs://b/x", ledger=desk.ledger, emit=desk.emit)
+    await lacking.save("report.md", b"text")
+    assert "pip install gcsfs" in desk.told[0][1].text
+    assert await lacking.bring() == 1
+
+
+async def test_what_is_set_now_goes_before_what_the_run_began_with(desk, monkeypatch):
+    await desk.shelf.save("a.md", b"text")
+    plain = shelf.Shelf(desk.store, run_row=desk.row, url="", ledger=desk.ledger, emit=desk.emit)
+    await plain.save("b.md", b"text")
+    desk.leave()
+    monkeypatch.setenv("OMC_AGENT_ARTIFACT_URL", f"{desk.url}-moved")
+    Verbs(desk.settings, print).call(["artifacts", desk.id, "--upload"])
+    places = [row["path"].partition(f"/{desk.id}/")[0] for row in desk.store.artifacts(desk.id)]
+    assert places == [desk.url, f"{desk.url}-moved"]
+
+
 async def test_upload_by_hand_once_nobody_drives_the_run(desk, away, capsys):
     await desk.shelf.save("report.md", b"text")
     assert cli.main(["artifacts", desk.id, "--upload"]) == 1
