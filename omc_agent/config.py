@@ -259,6 +259,14 @@ class AgentSettings(Configurable):
     ).tag(config=True)
     rest_goal = Int(10_000, min=100, help="Characters of a goal, or of what is said, over REST.").tag(config=True)
     rest_predict_wall = Float(120.0, min=1, help="Seconds that predictions over REST may take.").tag(config=True)
+    max_runs = Int(
+        0, min=0, help="Runs that may be on their way at once before one by REST waits; 0: one a processor core."
+    ).tag(config=True)
+    max_queue = Int(100, min=1, help="Runs by REST that may wait for a place.").tag(config=True)
+    keep_kernel = Float(
+        600.0, min=0, help="Seconds that the kernel of a run by REST is kept when the run has ended; 0: not at all."
+    ).tag(config=True)
+    max_streams = Int(200, min=1, help="Streams of events that the server holds open at once.").tag(config=True)
     isolation = Enum(
         ("walled", "pool", "reduced", "limited"),
         "walled",

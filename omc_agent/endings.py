@@ -31,6 +31,11 @@ def stopped(run_id: str) -> RunStopped:
     return RunStopped("run.stopped", given=f"Run {run_id} was stopped.", **_goes_on(run_id))
 
 
+def gone(run_id: str) -> RunStopped:
+    """The process that drove it died, and left no end."""
+    return RunStopped("run.stopped", given=f"The process that drove run {run_id} is gone.", **_goes_on(run_id))
+
+
 def overran(run_id: str, seconds: float) -> RunStopped:
     """It took longer than it may."""
     given = f"Run {run_id} took longer than {seconds:g} s (AgentSettings.run_wall)."

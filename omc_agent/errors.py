@@ -53,6 +53,7 @@ CODES: dict[str, str] = {
     "sandbox.died": "The child died while it predicted.",
     "run.unknown": "No run of that id.",
     "run.no_request": "No open request of that id.",
+    "run.no_kernel": "There is no kernel for the run.",
     "run.held": "Another process drives the run.",
     "run.lease_lost": "Another process took the run over.",
     "run.failed": "A stage failed and could not be mended.",

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from omc_agent.branching import Turn, standing
 from omc_agent.config import AgentSettings, settings_with
+from omc_agent.drafting import draft
 from omc_agent.engine import CLOSE_SECONDS, the_engine
 from omc_agent.events import Event
 from omc_agent.follower import Follower
@@ -20,7 +21,7 @@ from omc_agent.llm.chat import check_tools
 from omc_agent.llm.keys import read_variables
 from omc_agent.llm.offline import OfflineChatModel
 from omc_agent.llm.questions_about import answer_from_record, is_question
-from omc_agent.orchestrator import AgentOrchestrator, stored_settings
+from omc_agent.orchestrator import AgentOrchestrator
 from omc_agent.overrides import earliest_stage
 from omc_agent.result import RunResult
 from omc_agent.secrecy import refuse_secrets
@@ -40,6 +41,9 @@ class View(Protocol):
         """Show one event."""
         ...
 
+
+# What the row of a run keeps and a process that goes on with it has of its own, or reads elsewhere.
+NOT_TAKEN_UP = ("limits", "databases", "home", "database_url", "db", "follow", "named", "kernel_id")
 
 _orchestrators: dict[tuple[str, str, str], AgentOrchestrator] = {}
 _lock = threading.Lock()
@@ -99,27 +103,13 @@ def start(
     `named` describes what the goal names in braces; frames are described by their schema, as their values are not
     told before the seal.
     """
-    refuse_secrets(goal, "The goal")  # before there is a run, whose record would keep it
-    refuse_secrets(settings.model, "The name of the model")
     if model is not None:
         check_tools(model, settings.model)
     shared = orchestrator_for(settings)
-    settings.source()  # a --db name that is not known is the command line's fault, before there is a run
-    settings.gates(interactive=interactive)  # and so is a policy file that cannot be read
-    check_limits(settings, model)  # and a budget that would limit nothing
-    if settings.artifact_root():
-        check_url(settings.artifact_root())  # and a place for its files that no package can open
-    settings = with_record(settings, model)
-    kept = stored_settings(settings)
-    if follow:
-        earlier = RunResult(shared.store, follow, settings)
-        kept["follow"] = {"id": earlier.id, "brief": earlier.brief}
-    told = {**(named or {}), **_portraits(frames or {}, settings)}
-    if told:
-        kept["named"] = told
-    row = shared.store.create(
-        goal, workspaces=shared.home / "runs", model=settings.model, settings=kept, session_id=session_id
-    )
+    settings, row = draft(
+        shared.store, shared.home / "runs", goal, settings=settings, model=model, session_id=session_id,
+        follow=follow, named={**(named or {}), **_portraits(frames or {}, settings)},
+    )  # fmt: skip
     session = Session(shared, settings, row, frames=frames, interactive=interactive, model=model, **_shown(view))
     return Handle(session, the_engine().submit(session.run(plan_only=plan_only)), settings, shared.store)
 
@@ -133,6 +123,10 @@ def resume(
     interactive: bool = False,
     model: Any = None,
     turn: Turn | None = None,
+    frames: Mapping[str, Any] | None = None,
+    named: Mapping[str, Any] | None = None,
+    plan_only: bool = False,
+    instead_of: str = "",
 ) -> Handle:
     """Go on with a run that is parked, stopped, or whose process died; attach to one that another process drives.
 
@@ -148,14 +142,17 @@ def resume(
         Where it is shown.
     turn : Turn, optional
         Go on from a stage, on a branch of its own.
+    frames, named, plan_only : optional
+        As for `start`: of a run that was queued and begins here.
+    instead_of : str
+        The server that hands the run on, as the owner of its lease.
     """
     refuse_secrets(str((given or {}).get("model", "")), "The name of the model")
     shared = orchestrator_for(settings)
     row = shared.store.read(run_id)
-    if Leases(shared.store.engine).holder(run_id) is not None:
+    if Leases(shared.store.engine).holder(run_id) not in (None, instead_of):
         return attach(run_id, settings=settings, view=view)
-    leave_out = ("limits", "databases", "home", "database_url", "db", "follow", "named")
-    kept = {k: v for k, v in row["settings"].items() if k not in leave_out}
+    kept = {k: v for k, v in row["settings"].items() if k not in NOT_TAKEN_UP}
     db = row["settings"].get("db") or ""
     kept |= {"db": db} if db and "***" not in db else {}
     if "***" in str(kept.get("base_url") or ""):  # it held a password, which is not kept
@@ -172,8 +169,13 @@ def resume(
     if not settings.replay:  # which spends nothing
         check_limits(settings, model)
     row = pay(shared.store, row, new, settings.daily_budget)
-    session = Session(shared, settings, row, interactive=interactive, model=model, **_shown(view))
-    return Handle(session, the_engine().submit(session.run(resume=True, turn=turn)), settings, shared.store)
+    if told := {**(named or {}), **_portraits(frames or {}, settings)}:
+        row["settings"]["named"] = told
+        shared.store.update(run_id, settings=row["settings"])
+    session = Session(shared, settings, row, frames=frames, interactive=interactive, model=model,
+                      instead_of=instead_of, **_shown(view))  # fmt: skip
+    work = session.run(plan_only=plan_only, resume=True, turn=turn)
+    return Handle(session, the_engine().submit(work), settings, shared.store)
 
 
 def attach(run_id: str, *, settings: AgentSettings, view: View | None = None) -> Handle:

@@ -67,6 +67,8 @@ class Session:
         Whether somebody is there to answer.
     model : BaseChatModel, optional
         In place of the one that `settings.model` names.
+    instead_of : str
+        The server that hands the run on, as the owner of its lease.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Session:
         on_past: Callable[[list[Event]], None] | None = None,
         interactive: bool = False,
         model: BaseChatModel | None = None,
+        instead_of: str = "",
     ) -> None:
         self.shared, self.settings, self.row = shared, settings, row
         self.id, self.branch = str(row["id"]), str(row["branch"])
@@ -95,14 +98,14 @@ class Session:
         self.state: dict[str, Any] = {}
         self.cost: dict[str, float] = shared.store.cost_of(self.id)
         self.seconds = 0.0
-        self._given_model = model
+        self._given_model, self._instead_of = model, instead_of
         self.room: WaitingRoom | None = None
         self._supplies: Supplies | None = None
         self.steering = Steering(emit=self._emit, stage=lambda: self.ledger.stage,
                                  keep_settings=self._keep_settings, cancel=self._cancel)  # fmt: skip
         self._on_tick, self._on_end, self._on_past = on_tick, on_end, on_past
         self._leases = Leases(shared.store.engine)
-        self._owns = self._overran = self._refused = False
+        self._owns = self._overran = self._refused = self._cut_short = False
         self._began = 0.0
         self._work: asyncio.Task[None] | None = None
         self._watching: Watch | None = None
@@ -123,7 +126,9 @@ class Session:
         self._began, self.steering.turn = time.monotonic(), turn
         try:
             await self._take_lease()
-            if resume or turn is not None:  # a stop that came while nobody drove has been obeyed already
+            if (
+                resume or turn is not None
+            ) and not self._instead_of:  # a stop that came while nobody drove has been obeyed already
                 await asyncio.to_thread(self.shared.store.take_inbox, self.id, kind="stop")
             async with self._watch():
                 await self._drive_on(plan_only=plan_only, resume=resume or turn is not None)
@@ -141,7 +146,7 @@ class Session:
             await asyncio.shield(self._finish())
 
     async def _take_lease(self) -> None:
-        if not await asyncio.to_thread(self._leases.take, self.id, self.owner):
+        if not await asyncio.to_thread(self._leases.take, self.id, self.owner, instead_of=self._instead_of):
             raise RunError("run.held", given=f"Run {self.id} is driven by another process.",
                            have="One run has one engine.",
                            try_=f"%agent attach {self.id} shows what it does.")  # fmt: skip
@@ -166,6 +171,9 @@ class Session:
             await self._recall()
         while True:
             self._work = asyncio.create_task(self._drive(plan_only=plan_only, resume=resume))
+            if self._cut_short:  # what was sent while the kernel started
+                self._cut_short = False
+                self._work.cancel()
             try:
                 await self._work
             except asyncio.CancelledError:
@@ -218,16 +226,19 @@ class Session:
             thread: Any = {"configurable": {"thread_id": self.branch}, "recursion_limit": 200,
                            **traced(self.id, self.branch)}  # fmt: skip
             stack.push_async_callback(asyncio.to_thread, send_what_waits)
-            first: Any = None
-            if not resume:
-                first = first_state(self.row["goal"], plan_only=plan_only,
-                                    allowed={"tuning_rounds": self.settings.tuning_rounds})  # fmt: skip
-            if await self._walk(graph, thread, context, first):
+            begin = first_state(self.row["goal"], plan_only=plan_only,
+                                allowed={"tuning_rounds": self.settings.tuning_rounds})  # fmt: skip
+            if await self._walk(graph, thread, context, None if resume else begin, begin):
                 await prune_checkpoints(saver, self.branch)
 
-    async def _walk(self, graph: Any, thread: Any, context: RunContext, first: Any) -> bool:
-        """Run the graph, wait where it asks, and go on with the answers; whether it came to its end."""
+    async def _walk(self, graph: Any, thread: Any, context: RunContext, first: Any, begin: Any) -> bool:
+        """Run the graph, wait where it asks, and go on with the answers; whether it came to its end.
+
+        `begin` is what a run begins with, `first` what is put in now.
+        """
         snapshot = await graph.aget_state(thread, subgraphs=True)
+        if first is None and not snapshot.values:  # it was queued, or its process died before the first checkpoint
+            first = begin
         ask_first = first is None and snapshot.interrupts
         while True:
             if not ask_first:
@@ -268,7 +279,9 @@ class Session:
         await self.ledger.emit(event, key)
 
     def _cancel(self) -> None:
-        if self._work is not None and not self._work.done():
+        if self._work is None:
+            self._cut_short = True
+        elif not self._work.done():
             self._work.cancel()
 
     async def _branch_off(self, graph: Any, turn: Turn) -> None:

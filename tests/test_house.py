@@ -28,6 +28,7 @@ FLOOR = {
     "thinking": 5, "recipe": 5, "exporting": 5, "verifying": 5, "comparing": 5, "predicting": 5, "outcome": 5,
     "notebook": 5, "shelf": 5, "collecting": 5,
     "magics": 6, "cli": 6, "transcript": 6, "verbs": 6, "terminal": 6, "__init__": 6,
+    "drafting": 5, "beginning": 6,
     "server": 6,
 }  # fmt: skip
 OPENERS = {
@@ -56,6 +57,7 @@ OPENERS = {
     "verifying",
     "predicting",
     "face",
+    "drafting",
     "market",
     "doctor",
     "demo",

@@ -60,6 +60,8 @@ class Gate(JupyterHandler):
             if method is not None:
                 setattr(cls, name, authenticated(method))
 
+    options = APIHandler.options
+
     @property
     def desk(self) -> Desk:
         """What all routes share."""

@@ -47,6 +47,8 @@ class _Goal(Body):
     id: str | None = Field(None, pattern=NAME)
     follow: str | None = Field(None, pattern=NAME)
     plan: bool = False
+    out: str | None = Field(None, max_length=80)
+    bg: bool = True  # it always is
     kernel_id: str | None = Field(None, max_length=80)
 
 
@@ -92,9 +94,9 @@ def given_flags(found: BaseModel, settings: AgentSettings) -> dict[str, Any]:
     return given
 
 
-def check_frames(names: list[str], kernel_id: str | None) -> None:
+def check_frames(names: list[str], kernel_id: str | None, out: str | None = None) -> None:
     """Frames are variables of a kernel: plain names, and a kernel that has them."""
-    for name in names:
+    for name in (*names, *([out] if out else [])):
         if not name.isidentifier() or len(name) > 80:
             raise UsageError("usage.value", given=f"{name[:80]!r} is no variable.", have="Nothing was done.",
                              try_="Name DataFrames of the kernel.")  # fmt: skip

@@ -34,11 +34,19 @@ class Starts(Protocol):
         ...
 
     async def queue(self) -> dict[str, Any]:
-        """``limit``; ``running`` and ``queued``, lists of ``{id, user, status, position}``, the next first."""
+        """``limit``; ``running`` and ``queue``, lists of ``{id, user, status, position}``, the next first."""
+        ...
+
+    async def position(self, run_id: str) -> int:
+        """The place of a run among those that wait, from 1; 0 for one that does not."""
         ...
 
     async def leave(self, run_id: str) -> bool:
         """Take a run out of the line; False when it is in none."""
+        ...
+
+    async def forget(self, run_id: str) -> None:
+        """The run is removed: its kernel is not needed any more."""
         ...
 
 

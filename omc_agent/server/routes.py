@@ -22,6 +22,7 @@ from omc_agent.server.steering import (
     SayHandler,
     StopHandler,
 )
+from omc_agent.server.streaming import StreamHandler
 
 PREFIX = "/api/v1/lab/agent"
 ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
@@ -30,6 +31,7 @@ ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/sessions", SessionsHandler),
     ("/sessions/{id}", SessionHandler),
     ("/sessions/{id}/messages", MessagesHandler),
+    ("/sessions/{id}/stream", StreamHandler),
     ("/sessions/{id}/requests", RequestsHandler),
     ("/sessions/{id}/results", ResultsHandler),
     ("/sessions/{id}/artifacts", ArtifactsHandler),

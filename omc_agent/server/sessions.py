@@ -9,11 +9,11 @@ from jupyter_core.utils import ensure_async
 from jupyter_server.utils import url_path_join
 from pydantic import Field
 
-from omc_agent.errors import UsageError
 from omc_agent.server.base import AgentHandler, Row
 from omc_agent.server.beginning import Beginning, check_frames, check_text, given_flags, plain_names
 from omc_agent.server.bodies import Query, fitted, read_json
 from omc_agent.server.failures import conflict, forbidden
+from omc_agent.server.kernels import no_kernel
 from omc_agent.server.shapes import session_shape, settings_shape
 
 PAGE = 200  # rows that are read at once where an Authorizer looks at each
@@ -45,9 +45,9 @@ class SessionsHandler(AgentHandler):
         """Begin a run, in a kernel of its own or in the one that is named."""
         asked: Any = fitted(Beginning, plain_names(read_json(self.request.body)), "request")
         check_text(asked.goal, "goal", self.desk.settings.rest_goal)
-        check_frames(asked.data, asked.kernel_id)
+        check_frames(asked.data, asked.kernel_id, asked.out)
         flags = given_flags(asked, self.desk.settings)
-        flags |= {name: value for name in ("data", "id", "follow", "plan") if (value := getattr(asked, name))}
+        flags |= {name: value for name in ("data", "id", "follow", "plan", "out") if (value := getattr(asked, name))}
         starter = self.desk.who_starts()
         await self._check_kernel(asked.kernel_id)
         if asked.follow:
@@ -66,9 +66,8 @@ class SessionsHandler(AgentHandler):
         if not await ensure_async(may):
             raise forbidden("This user may not execute kernels.")
         if kernel_id not in self.kernel_manager:
-            raise UsageError("usage.value", given=f"There is no kernel {kernel_id!r}.",
-                             have="A run lives in a kernel of this server.",
-                             try_="GET /api/kernels lists them; without kernel_id it gets its own.")  # fmt: skip
+            raise no_kernel(f"There is no kernel {kernel_id!r}.", "A run lives in a kernel of this server.",
+                            "GET /api/kernels lists them; without kernel_id it gets its own.")  # fmt: skip
 
     async def _visible(self, asked: ListQuery, most: int) -> list[Row]:
         found: list[Row] = []
@@ -88,14 +87,21 @@ class SessionHandler(AgentHandler):
     async def get(self, name: str) -> None:
         """Where it stands, and what it began with."""
         row = await self.run(name)
-        self.give({**session_shape(row), **await self.ask(partial(_more_of, name)), "settings": settings_shape(row)})
+        more = await self.ask(partial(_more_of, name))
+        if row["status"] == "queued" and self.desk.starter is not None:
+            more["position"] = await self.desk.starter.position(name)
+        self.give({**session_shape(row), **more, "settings": settings_shape(row)})
 
     async def delete(self, name: str) -> None:
         """Remove it with its files; not while somebody drives it."""
-        await self.run(name)
+        row = await self.run(name)
+        if row["status"] == "queued" and self.desk.starter is not None:
+            await self.desk.starter.leave(name)
         if await self.is_driven(name):
             raise conflict(f"Run {name} is at work.", "What it writes would come back.", "Stop it first.")
         await self.ask(lambda store: store.delete(name))
+        if self.desk.starter is not None:
+            await self.desk.starter.forget(name)
         self.set_status(204)
         self.finish()
 
@@ -104,13 +110,12 @@ class QueueHandler(AgentHandler):
     """Runs that wait for a place."""
 
     async def get(self) -> None:
-        """The next first; places of runs that this user may not read are counted in the positions only."""
-        told = await self.desk.who_starts().queue()
-        seen = {}
-        for part in ("running", "queued"):
-            places = [each for each in told[part] if await self.may("read", {**each, "user_id": each["user"]})]
-            seen[part] = places
-        self.give({"limit": told["limit"], **seen})
+        """The next first."""
+        seen = await self.desk.who_starts().queue()
+        for each in (*seen["running"], *seen["queue"]):
+            if not await self.may("read", {"id": each["id"], "user_id": each["user"]}):
+                each |= {"id": None, "user": None}  # that somebody is there is seen, and not who
+        self.give(seen)
 
 
 def _page(asked: ListQuery, offset: int, store: Any) -> list[Row]:
@@ -124,6 +129,7 @@ def _more_of(name: str, store: Any) -> Row:
         "driven": Leases(store.engine).holder(name) is not None,
         "open_requests": [each["id"] for each in store.requests(name)],
         "branches": store.branches(name),
+        "kernel_id": (store.read(name)["settings"] or {}).get("kernel_id"),
     }
 
 

@@ -64,12 +64,14 @@ class Leases:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def take(self, run_id: str, owner: str) -> bool:
-        """Whether `owner` may drive the run from now on; False while another lives."""
+    def take(self, run_id: str, owner: str, *, instead_of: str = "") -> bool:
+        """Whether `owner` may drive the run from now on; False while another lives, but for `instead_of`, who hands
+        it on.
+        """
         with self.engine.begin() as db:
             begin_writing(db)
             held, until = db.execute(self._query(run_id)).one()
-            if held not in (None, owner) and not _is_over(held, until):
+            if held not in (None, owner, instead_of) and not _is_over(held, until):
                 return False
             db.execute(
                 update(AgentSession).where(AgentSession.id == run_id).values(owner=owner, lease_until=_later())

@@ -61,6 +61,7 @@ class SessionManager(Questions, Branches, Calls):
         settings: Row,
         session_id: str | None = None,
         user_id: str = "",
+        status: str = "running",
     ) -> Row:
         """A new run with a workspace folder of its own; returns its row."""
         run_id = session_id or secrets.token_hex(3)
@@ -69,7 +70,7 @@ class SessionManager(Questions, Branches, Calls):
             "id": run_id,
             "user_id": user_id or user_name(),
             "goal": goal,
-            "status": "running",
+            "status": status,
             "model": model,
             "branch": run_id,
             "workspace": str(workspace),

@@ -78,6 +78,11 @@ class Server:
         self.client = Client(self.url)
         self.store = SessionManager(open_database(f"sqlite:///{self.home / 'store.db'}"))
 
+    def move(self, home: Path) -> None:
+        """The store of another home, which the server was given by the environment."""
+        self.store.engine.dispose()
+        self.home, self.store = home, SessionManager(open_database(f"sqlite:///{home / 'store.db'}"))
+
     def seed(self, goal: str = "Predict whether BTC rises", *, status: str = "finished", **values: Any) -> Row:
         """A row of a run with its workspace, as if it had been; nobody drives it."""
         name = values.pop("id", f"run{next(self.numbers)}")
@@ -90,23 +95,30 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    folder: Path, *options: str, app: str = "jupyter_server", files: dict[str, str] | None = None, **env: str
+    folder: Path,
+    *options: str,
+    app: str = "jupyter_server",
+    files: dict[str, str] | None = None,
+    kernels: bool = False,
+    **env: str,
 ):
-    """A Jupyter server with folders of its own, until the block ends."""
+    """A Jupyter server with folders of its own, until the block ends; with `kernels` runs are begun in some."""
     config = folder / "config" / "jupyter_server_config.d"
     config.mkdir(parents=True)
     shutil.copy(ROOT / "jupyter-config/jupyter_server_config.d/omc_agent.json", config)
     (folder / "files").mkdir()
     for name, text in (files or {}).items():
         (folder / "config" / name).write_text(text)
-    (config / "omc_fake_starter.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": FAKE}}))
+    if not kernels:
+        (config / "omc_fake_starter.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": FAKE}}))
     names = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
              "IPYTHONDIR": "ipython", "HOME": "", "OMC_AGENT_HOME": "home"}  # fmt: skip
     whole = {**os.environ, **{name: str(folder / part) for name, part in names.items()}, **env}
     whole["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), whole.get("PYTHONPATH", "")]).rstrip(
         os.pathsep
     )
-    (folder / "home").mkdir()
+    home = Path(whole["OMC_AGENT_HOME"])
+    home.mkdir(exist_ok=True)
     port = free_port()
     command = [sys.executable, "-m", app, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
                "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}",
@@ -118,7 +130,7 @@ def serving(
     url = f"http://127.0.0.1:{port}{base}"
     try:
         _wait_for(url, process, log)
-        server = Server(process, url, log, folder / "home")
+        server = Server(process, url, log, home)
         yield server
         server.client.http.close()
         server.store.engine.dispose()

@@ -46,7 +46,8 @@ FIELDS = [
     ({"on-timeout": "park", "on_timeout": "park"}, "usage.flag"),
     ({"data": ["bars"]}, "usage.flag"),
     ({"d": ["a.b"], "kernel_id": "x"}, "usage.value"),
-    ({"kernel_id": "../x"}, "usage.value"),
+    ({"kernel_id": "../x"}, "run.no_kernel"),
+    ({"out": "a-b"}, "usage.value"),
     ({"id": "../x"}, "usage.value"),
     ({"id": "x" * 40}, "usage.value"),
     ({"follow": "nothere"}, "run.unknown"),
@@ -102,7 +103,7 @@ def test_a_body_that_cannot_be_read(server, client, what, body, status, code):
 @pytest.mark.parametrize(("fields", "code"), FIELDS, ids=[str(each[0])[:40] for each in FIELDS])
 def test_a_field_that_cannot_be(server, client, fields, code):
     answer = client.post("/sessions", {"goal": GOAL, **fields})
-    assert (answer.status_code, answer.json()["code"]) == (404 if code == "run.unknown" else 400, code)
+    assert (answer.status_code, answer.json()["code"]) == (404 if code.startswith("run.") else 400, code)
     is_told_well(answer, server)
 
 

@@ -31,6 +31,9 @@ SPEC = yaml.safe_load(FILE.read_text())
 SCHEMAS = SPEC["components"]["schemas"]
 CHECKS = [schemathesis.checks.not_a_server_error, status_code_conformance, content_type_conformance,
           response_schema_conformance]  # fmt: skip
+EXAMPLES = 300 if os.environ.get("OMC_ALL_REQUESTS") else 12  # make test-rest
+BOUNDED = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
+                   phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))  # fmt: skip
 described = schemathesis.openapi.from_dict(SPEC)
 
 
@@ -86,8 +89,7 @@ def runs(server):
 
 @described.parametrize()
 @seed(7)
-@settings(max_examples=300 if os.environ.get("OMC_ALL_REQUESTS") else 12, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
-          suppress_health_check=list(HealthCheck))  # fmt: skip
+@settings(BOUNDED)
 def test_requests_that_are_made_up_get_what_is_described(case, server, runs):
     some_run, waits = runs
     if "id" in case.path_parameters and case.method != "DELETE":

@@ -59,10 +59,10 @@ def test_a_run_is_begun_with_the_flags_of_the_magic(server, client):
     begun = {"model": "offline", "on_timeout": "reject", "trials": 3, "budget": 2, "approve": "always", "plan": True}
     assert {name: row["settings"][name] for name in begun} == begun
     assert row["user_id"] == row["settings"]["asked_by"]
-    assert "mine-1" in [each["id"] for each in client.get("/queue").json()["queued"]]
+    assert "mine-1" in [each["id"] for each in client.get("/queue").json()["queue"]]
     out = client.post("/sessions/mine-1/stop")
     assert (out.status_code, out.json()["status"]) == (200, "stopped")
-    assert "mine-1" not in [each["id"] for each in client.get("/queue").json()["queued"]]
+    assert "mine-1" not in [each["id"] for each in client.get("/queue").json()["queue"]]
     again = client.post("/sessions", body)
     assert (again.status_code, again.json()["code"]) == (409, "rest.conflict")
 

@@ -43,12 +43,18 @@ class FakeStarter:
         return await self._desk.ask(write)
 
     async def queue(self) -> dict[str, Any]:
-        line = [{**each, "status": "queued", "position": n} for n, each in enumerate(self._queued, 1)]
-        return {"limit": 1, "running": [], "queued": line}
+        waiting = [{**each, "status": "queued", "position": n} for n, each in enumerate(self._queued, 1)]
+        return {"limit": 1, "running": [], "queue": waiting}
+
+    async def position(self, run_id: str) -> int:
+        return next((n for n, each in enumerate(self._queued, 1) if each["id"] == run_id), 0)
+
+    async def forget(self, run_id: str) -> None:
+        self._queued = [each for each in self._queued if each["id"] != run_id]
 
     async def leave(self, run_id: str) -> bool:
         there = [each for each in self._queued if each["id"] == run_id]
-        self._queued = [each for each in self._queued if each["id"] != run_id]
+        await self.forget(run_id)
         if there:
             await self._desk.ask(lambda store: store.update(run_id, status="stopped"))
         return bool(there)
