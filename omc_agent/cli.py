@@ -79,7 +79,8 @@ def _add_run_verbs(verbs: Any) -> None:
         each.add_argument("id")
         if name == "show":
             each.add_argument("--prompts", action="store_true", help="show what was sent to the model, call by call")
-    artifact_flags(_add(verbs, "artifacts", _artifacts, "list the files of a run, fetch one, or bring what waits"))
+    each = _add(verbs, "artifacts", _artifacts, "list the files of a run, fetch one, or bring what waits")
+    artifact_flags(each).add_argument("--json", action="store_true", help="print one JSON object on stdout")
     each = _add(verbs, "cost", _cost, "what the models cost: by day, model and run, or by stage and call")
     each.add_argument("id", nargs="?", default=None)
     each.add_argument("--json", action="store_true", help="print one JSON object on stdout")
@@ -287,6 +288,10 @@ def _artifacts(parsed: argparse.Namespace) -> int:
         print(collecting.uploaded(parsed.id, collecting.upload(_store(), parsed.id, AgentSettings())))
     elif parsed.get:
         print(collecting.fetch(_store(), parsed.id, parsed.get, parsed.to))
+    elif parsed.json:
+        keep = ("name", "branch", "path", "sha256", "size", "made_by")
+        rows = collecting.rows_of(_store(), parsed.id)
+        print(json.dumps({"id": parsed.id, "artifacts": [{name: row[name] for name in keep} for row in rows]}))
     else:
         print(artifacts_text(collecting.rows_of(_store(), parsed.id)))
     return 0

@@ -59,7 +59,7 @@ def fetch(store: SessionManager, name: str, file: str, to: str) -> Path:
 
 
 def upload(store: SessionManager, run_id: str, settings: AgentSettings) -> list[str]:
-    """Bring files that wait in the workspace to the URL of the run, else to that of the settings; their names.
+    """Bring files that wait in the workspace to the URL of the settings, else to that of the run; their names.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def upload(store: SessionManager, run_id: str, settings: AgentSettings) -> list[
         not take them.
     """
     row = store.read(run_id)
-    url = str(row["settings"].get("artifact_url") or settings.artifact_root())
+    url = str(settings.artifact_root() or row["settings"].get("artifact_url") or "")
     if not url:
         raise UsageError("usage.value", given=f"There is no place to bring the files of {run_id} to.",
                          have="The run has no artifact_url, and none is set.",

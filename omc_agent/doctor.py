@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import secrets
 from importlib.metadata import PackageNotFoundError, version
 
 from sqlalchemy.engine import make_url
@@ -12,12 +13,13 @@ from sqlalchemy.exc import ArgumentError
 from omc_agent import __version__
 from omc_agent.config import MB, AgentSettings
 from omc_agent.engine import the_engine
-from omc_agent.errors import SandboxError
+from omc_agent.errors import AgentError, SandboxError
 from omc_agent.graph.edges import offered_tools
 from omc_agent.llm.checkup import check_models, check_tracing
 from omc_agent.llm.keys import read_variables
 from omc_agent.sandbox import tiers
 from omc_agent.secrecy import HIDDEN, hide_secrets
+from omc_agent.store.artifacts import check_place
 from omc_agent.tracking.destination import state_of_tracking
 from omc_agent.upkeep import store_line
 
@@ -39,6 +41,7 @@ def examine(settings: AgentSettings) -> list[tuple[str, str]]:
         (".env", f"{file.name} of {file.parent.name or file.parent}, read for each run" if file else "none"),
         ("store", store_line(settings)),
         ("home", str(settings.resolved_home())),
+        *_artifacts(settings),
     ]
     return found + _offered(settings) + [(name, _version(name)) for name in PACKAGES]
 
@@ -57,6 +60,18 @@ def _cache() -> list[tuple[str, str]]:
         return []
     there = _version("redis") != "not installed"
     return [("redis", f"{_without_password(url)}, {'on' if there else 'off: pip install redis'}")]
+
+
+def _artifacts(settings: AgentSettings) -> list[tuple[str, str]]:
+    """Where runs put their files, tried by a small file, where that is not the workspace."""
+    url = settings.artifact_root()
+    if not url:
+        return []
+    try:
+        check_place(url, f"doctor-{secrets.token_hex(4)}")
+    except AgentError as error:
+        return [("artifacts", error.line())]
+    return [("artifacts", f"{url}, can be written and listed")]
 
 
 def _without_password(url: str) -> str:

@@ -66,7 +66,8 @@ def draft(
     Raises
     ------
     AgentError
-        A secret in the goal, a database, policy, record, budget or earlier run that cannot be: before there is a run.
+        A secret in the goal, a database, policy, record, budget, place for its files or earlier run that cannot be:
+        before there is a run.
     """
     refuse_secrets(goal, "The goal")  # before there is a run, whose record would keep it
     refuse_secrets(settings.model, "The name of the model")

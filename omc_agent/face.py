@@ -160,6 +160,9 @@ def resume(
         kept.pop("mlflow_uri", None)
     # The limit of the day is of the store, not of the run: what holds now goes before what held then.
     kept |= {"daily_budget": settings.daily_budget} if settings.daily_budget else {}
+    if settings.artifact_root():  # a bucket may have moved since; each file says where it lies
+        check_url(settings.artifact_root())
+        kept["artifact_url"] = settings.artifact_root()
     new = dict(given or {})
     if new.get("record") or new.get("replay"):  # what is said now takes the place of what was said then
         kept |= {"record": "", "replay": ""}

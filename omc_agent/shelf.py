@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from omc_agent.errors import RunError
+from omc_agent.errors import AgentError, RunError
 from omc_agent.events import ArtifactSaved, Event, Warned
 from omc_agent.ledger import Ledger
 from omc_agent.store.artifacts import artifact_folder, check_place, read_artifact, save_artifact
 from omc_agent.store.records import Row, Rows, SessionManager
 
 REST = 60.0  # seconds for which a place that failed is left alone
+# The place is away, or a package that it needs is not installed where the run goes on.
+_OF_THE_PLACE = ("run.artifact_store", "usage.value", "usage.secret")
 _PICTURE = re.compile(r"(?P<stage>[a-z_]+)-cell(?P<n>\d+)-\d+\.png")
 
 
@@ -55,7 +57,7 @@ class Shelf:
         # Whoever lost the run may not write over what its new driver wrote.
         await asyncio.to_thread(self.store.update, run_id, by=self.ledger.owner)
         saved = await asyncio.to_thread(self._put, name, data)
-        if isinstance(saved, RunError):
+        if isinstance(saved, AgentError):
             await self._warn(saved)
             folder = artifact_folder("", self.workspace, run_id, branch)
             saved = await asyncio.to_thread(save_artifact, folder, name, data)
@@ -77,10 +79,10 @@ class Shelf:
                 saved = await asyncio.to_thread(
                     bring_one, self.store, run_id, self.url, self.workspace, row, owner=self.ledger.owner
                 )
-            except RunError as error:
+            except AgentError as error:
                 if error.code in ("run.no_artifact", "run.artifact_changed"):  # of that file, not of the place
                     continue
-                if error.code != "run.artifact_store":
+                if error.code not in _OF_THE_PLACE:
                     raise
                 await self._warn(error)
                 break
@@ -89,7 +91,7 @@ class Shelf:
                 await self._tell(saved)
         return left
 
-    def _put(self, name: str, data: bytes) -> ArtifactSaved | RunError:
+    def _put(self, name: str, data: bytes) -> ArtifactSaved | AgentError:
         folder = artifact_folder(self.url, self.workspace, self.ledger.run_id, self.ledger.branch)
         if not self.url:
             return save_artifact(folder, name, data)
@@ -97,9 +99,9 @@ class Shelf:
             return _resting(self.url)
         try:
             return save_artifact(folder, name, data)
-        except (RunError, OSError) as error:
+        except (AgentError, OSError) as error:
             self._left_alone_until = time.monotonic() + REST
-            return error if isinstance(error, RunError) else _not_taken(folder, error)
+            return error if isinstance(error, AgentError) else _not_taken(folder, error)
 
     def _maker(self, name: str) -> str:
         """The cell and the stage that made a file; the stage alone where no one cell did."""
@@ -116,7 +118,7 @@ class Shelf:
         where = "" if str(self.workspace) in saved.path else ":away"
         await self.emit(saved, f"artifact:{saved.name}:{saved.sha256[:12]}{where}")
 
-    async def _warn(self, error: RunError) -> None:
+    async def _warn(self, error: AgentError) -> None:
         run_id = self.ledger.run_id
         how = f"at its end, by resume, or by omc-agent artifacts {run_id} --upload"
         text = f"{error.line()} The files are kept in the run's workspace, and brought there {how}."

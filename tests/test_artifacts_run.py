@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -80,6 +81,9 @@ def test_the_command_line_lists_and_fetches(done, monkeypatch, capsys, tmp_path)
     listed = capsys.readouterr().out
     assert "made by" in listed
     assert f"s3://lab/runs/{done.id}/{done.id}/report.html" in listed
+    assert cli.main(["artifacts", done.id, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [{k: v for k, v in row.items() if k != "branch"} for row in told["artifacts"]] == done.artifacts
     assert cli.main(["artifacts", done.id, "--get", "report.md", "--to", str(tmp_path)]) == 0
     assert (tmp_path / "report.md").read_text() == str(done.report)
     assert cli.main(["artifacts", f"{done.id}.1", "--get", "report.md", "--to", str(tmp_path / "mine.md")]) == 0

@@ -145,3 +145,12 @@ def test_the_command_exits_with_0_whatever_is_missing(capsys, monkeypatch, tmp_p
     assert ".env of " in said
     (tmp_path / ".env").unlink()
     assert cli.main(["doctor"]) == 0
+
+
+def test_the_place_of_the_files_is_tried(tmp_path):
+    assert "artifacts" not in found()
+    place = f"memory://{tmp_path.name}"
+    assert found(artifact_url=place)["artifacts"] == f"{place}, can be written and listed"
+    (tmp_path / "taken").write_text("a file")
+    assert found(artifact_url=str(tmp_path / "taken"))["artifacts"].startswith("run.artifact_store: ")
+    assert found(artifact_url="nowhere://x")["artifacts"].startswith("usage.value: ")

@@ -11,8 +11,10 @@ import pytest
 from omc_agent import cli, shelf
 from omc_agent.config import settings_with
 from omc_agent.errors import RunError, UsageError
+from omc_agent.events import Branched
 from omc_agent.face import orchestrator_for
 from omc_agent.ledger import Ledger
+from omc_agent.result import RunResult
 from omc_agent.store.artifacts import read_artifact
 from omc_agent.store.filesystems import FileSystem
 from omc_agent.store.leases import Leases, new_owner
@@ -150,6 +152,39 @@ async def test_without_a_url_nothing_waits_and_a_full_disk_elsewhere_is_no_end(d
     assert (await blocked.save("b.md", b"text")).path == str(plain.workspace / "artifacts" / "b.md")
     assert desk.told[-2][1].code == "artifacts_kept_here"
     assert await blocked.bring() == 2
+
+
+async def test_a_branch_that_kept_its_scoring_has_the_model_of_the_branch_before(desk):
+    desk.ledger.stage = "scoring"
+    await desk.shelf.save("model.skops", b"model")
+    await desk.shelf.save("report.md", b"text")
+    desk.store.record_cell(desk.id, desk.id, key="k", n=7, stage="scoring", where="sandbox", kind="model",
+                           status="ok", code="x = 1")  # fmt: skip
+    for branch, kept in ((f"{desk.id}.2", {7}), (f"{desk.id}.3", set())):
+        told = Branched(stage="reporting", new_branch=branch, parent=desk.id)
+        desk.store.fork(desk.id, branch, told, kept, owner=desk.owner)
+        result = RunResult(desk.store, desk.id, desk.settings)
+        found = result._find("model.skops")
+        assert (found["branch"] if found else None) == (desk.id if kept else None)
+        assert result._find("report.md") is None
+
+
+async def test_a_package_that_is_not_there_when_the_run_goes_on_is_no_end(desk):
+    lacking = shelf.Shelf(desk.store, run_row=desk.row, url="gs://b/x", ledger=desk.ledger, emit=desk.emit)
+    await lacking.save("report.md", b"text")
+    assert "pip install gcsfs" in desk.told[0][1].text
+    assert await lacking.bring() == 1
+
+
+async def test_what_is_set_now_goes_before_what_the_run_began_with(desk, monkeypatch):
+    await desk.shelf.save("a.md", b"text")
+    plain = shelf.Shelf(desk.store, run_row=desk.row, url="", ledger=desk.ledger, emit=desk.emit)
+    await plain.save("b.md", b"text")
+    desk.leave()
+    monkeypatch.setenv("OMC_AGENT_ARTIFACT_URL", f"{desk.url}-moved")
+    Verbs(desk.settings, print).call(["artifacts", desk.id, "--upload"])
+    places = [row["path"].partition(f"/{desk.id}/")[0] for row in desk.store.artifacts(desk.id)]
+    assert places == [desk.url, f"{desk.url}-moved"]
 
 
 async def test_upload_by_hand_once_nobody_drives_the_run(desk, away, capsys):

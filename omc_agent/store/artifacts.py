@@ -199,7 +199,7 @@ def delete_artifacts(rows_or_url: Iterable[Mapping[str, Any]] | str, run_id: str
         root, below, _ = path.rpartition(f"/{run_id}/{row.get('branch', run_id)}/")
         if below:
             roots[root] = None
-        elif not _is_elsewhere(path):  # of the workspace, which goes as a whole
+        elif f"/{run_id}/artifacts/" in path and not _is_elsewhere(path):  # in the workspace
             Path(path).unlink(missing_ok=True)
     for root in roots:
         left += _clear(root, run_id)

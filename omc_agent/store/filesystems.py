@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -67,7 +68,7 @@ def check_url(url: str) -> None:
     scheme, _, rest = url.partition("://")
     if "::" in url:
         raise _unfit(url, "It chains several file systems.", "Name one, such as s3://bucket/prefix.")
-    _class_of(scheme, url)
+    _check_scheme(scheme, url)
     if scheme in S3 and not rest.strip("/").partition("/")[0]:
         raise _unfit(url, "It names no bucket.", "Write s3://bucket/prefix.")
 
@@ -207,16 +208,33 @@ def _arguments(scheme: str) -> dict[str, Any]:
 
 
 def _class_of(scheme: str, url: str) -> Any:
-    from fsspec.registry import get_filesystem_class, known_implementations, registry
+    from fsspec.registry import get_filesystem_class
 
-    if scheme not in {*known_implementations, *registry}:
-        raise _unfit(url, f"There is no file system {scheme!r}.",
-                     "Give a folder, s3://bucket/prefix, or another URL that fsspec knows.")  # fmt: skip
+    _check_scheme(scheme, url)
     try:
         return get_filesystem_class(scheme)
     except ImportError:
-        package = "'omc-agent[s3]'" if scheme in S3 else _package(known_implementations[scheme])
-        raise _unfit(url, f"The package for {scheme}:// is not installed.", f"pip install {package}") from None
+        raise _lacks_package(scheme, url) from None
+
+
+def _check_scheme(scheme: str, url: str) -> None:
+    """Refuse what fsspec does not know, or has no package for; nothing large is imported to find it out."""
+    from fsspec.registry import known_implementations, registry
+
+    if scheme in registry and scheme not in known_implementations:
+        return
+    if scheme not in known_implementations:
+        raise _unfit(url, f"There is no file system {scheme!r}.",
+                     "Give a folder, s3://bucket/prefix, or another URL that fsspec knows.")  # fmt: skip
+    if find_spec(str(known_implementations[scheme]["class"]).partition(".")[0]) is None:
+        raise _lacks_package(scheme, url)
+
+
+def _lacks_package(scheme: str, url: str) -> UsageError:
+    from fsspec.registry import known_implementations
+
+    package = "'omc-agent[s3]'" if scheme in S3 else _package(known_implementations[scheme])
+    return _unfit(url, f"The package for {scheme}:// is not installed.", f"pip install {package}")
 
 
 def _package(about: Mapping[str, Any]) -> str:

@@ -106,6 +106,9 @@ def test_rows_of_old_runs_with_plain_paths_still_work(tmp_path):
     (tmp_path / "runs" / "r1" / "artifacts" / "mine.txt").write_text("not of the run")
     assert delete_artifacts([row], "r1") == []
     assert [path.name for path in (tmp_path / "runs").rglob("*") if path.is_file()] == ["mine.txt"]
+    # A row is only a row: what does not lie in a folder of the run is nobody's to remove.
+    assert delete_artifacts([{**row, "path": str(tmp_path / "runs" / "r1" / "artifacts" / "mine.txt")}], "r2") == []
+    assert (tmp_path / "runs" / "r1" / "artifacts" / "mine.txt").exists()
 
 
 def test_a_place_is_tried_before_a_run_and_holds_no_other_run_of_that_id(root):
