@@ -194,7 +194,7 @@ def _wait(handle: Any, panel: Any, *, as_json: bool) -> int:
         handle.wait()
     except KeyboardInterrupt:
         handle.stop()
-        handle.running.result(10)
+        handle.running.result(40)  # a run that is at its very end is being sent to MLflow for 30 s at most
         code = 130
     except AgentError as error:
         code = _exit_code(error)
@@ -203,6 +203,8 @@ def _wait(handle: Any, panel: Any, *, as_json: bool) -> int:
     finally:
         panel.close()
     result = RunResult(handle.store, handle.id, handle.settings)
+    if result.tracked:
+        print(f"MLflow: {result.tracked['url'] or result.tracked['uri']}", file=sys.stderr)
     if as_json:
         print(json.dumps(result.to_dict()))
     elif code == 0:
