@@ -203,8 +203,6 @@ def _wait(handle: Any, panel: Any, *, as_json: bool) -> int:
     finally:
         panel.close()
     result = RunResult(handle.store, handle.id, handle.settings)
-    if result.tracked:
-        print(f"MLflow: {result.tracked['url'] or result.tracked['uri']}", file=sys.stderr)
     if as_json:
         print(json.dumps(result.to_dict()))
     elif code == 0:

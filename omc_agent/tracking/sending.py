@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -55,7 +56,8 @@ class Sent:
         """The page of the run, where the store is a server; else empty."""
         if not self.uri.startswith(("http://", "https://")):
             return ""
-        return f"{self.uri.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        host = re.sub(r"//[^/@]*@", "//", self.uri).rstrip("/")
+        return f"{host}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
     def to_dict(self) -> dict[str, Any]:
         """The fields and the page, ready for JSON."""

@@ -7,11 +7,13 @@ import io
 import json
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from omc_agent.config import AgentSettings
 from omc_agent.errors import RunError
+from omc_agent.session import Session
 from omc_agent.tracking import sending
 from omc_agent.tracking.destination import Destination
 from omc_agent.tracking.sending import send_again, send_at_end
@@ -115,6 +117,22 @@ def test_a_branch_adds_what_is_new_and_doubles_nothing(server, client, tmp_path)
     assert session.data.tags["omc_agent.verdict"] == "no_edge"
     assert session.data.tags["omc_agent.horizon"] == "PT4H"
     assert {each.path for each in client.list_artifacts(session.info.run_id)} >= {"report.md", f"{run_id}.2"}
+
+
+async def test_the_session_tells_where_the_run_is(server, tmp_path):
+    store, run_id = write_run(tmp_path)
+    told = []
+
+    async def emit(event, key):
+        told.append(event)
+
+    settings = AgentSettings(home=str(tmp_path), mlflow_uri=server, mlflow_experiment="told")
+    session = SimpleNamespace(shared=SimpleNamespace(store=store), id=run_id, settings=settings, status="finished",
+                              row=store.read(run_id), _emit=emit)  # fmt: skip
+    kept = await Session._send_away(session)
+    (event,) = told
+    assert (event.kind, event.runs, event.experiment, event.url) == ("run_tracked", 4, "told", kept["url"])
+    assert kept["url"].startswith(f"{server}/#/experiments/")
 
 
 def test_half_a_sending_is_completed_by_the_next(server, client, tmp_path, monkeypatch):
