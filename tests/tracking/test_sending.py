@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
+import fsspec
 import pytest
 
 from omc_agent.config import AgentSettings
@@ -133,6 +134,22 @@ async def test_the_session_tells_where_the_run_is(server, tmp_path):
     (event,) = told
     assert (event.kind, event.runs, event.experiment, event.url) == ("run_tracked", 4, "told", kept["url"])
     assert kept["url"].startswith(f"{server}/#/experiments/")
+
+
+def test_files_of_another_store_are_sent_and_those_that_are_gone_are_named(server, client, tmp_path):
+    store, run_id = write_run(tmp_path)
+    for name, body in (("report.md", b"far away"), ("roc-cell3-1.png", None), ("model_card.md", None)):
+        url = f"memory://omc/{name}"
+        if body is not None:
+            with fsspec.open(url, "wb") as file:
+                file.write(body)
+        path = str(tmp_path / "gone.md") if name == "model_card.md" else url
+        store.record_artifact(run_id, run_id, name=name, path=path, sha256="ab", size=8)
+    said = spoken(server, store, run_id, "far")
+    assert sorted(said["missing"]) == ["gone.md", "roc-cell3-1.png"]
+    assert [each.path for each in client.list_artifacts(said["run_id"])] == ["report.md"]
+    sent = sending.Sent("sqlite:///m.db", "far", "1", "ab", 4, 4, said["missing"])
+    assert "Gone, and so not sent: " in sent.line()
 
 
 def test_half_a_sending_is_completed_by_the_next(server, client, tmp_path, monkeypatch):
