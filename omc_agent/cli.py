@@ -197,7 +197,7 @@ def _wait(handle: Any, panel: Any, *, as_json: bool) -> int:
         handle.wait()
     except KeyboardInterrupt:
         handle.stop()
-        handle.running.result(10)
+        handle.running.result(40)  # a run that is at its very end is being sent to MLflow for 30 s at most
         code = 130
     except AgentError as error:
         code = _exit_code(error)

@@ -404,6 +404,21 @@ class Overridden(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunTracked(Event):
+    """MLflow has the run: `place` is its tracking URI without a password, `url` its page there, where it has one."""
+
+    place: str
+    experiment: str
+    mlflow_run: str
+    runs: int
+    url: str = ""
+    role: ClassVar[str] = "host"
+
+    def line(self) -> str:
+        return f"MLflow: {self.runs} runs in experiment {self.experiment}, {self.url or self.place}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
     """The run ended: finished, failed, stopped or parked."""
 

@@ -25,6 +25,7 @@ from omc_agent.events import (
     IsolationKnown,
     RunFinished,
     RunStarted,
+    RunTracked,
     Warned,
 )
 from omc_agent.graph.edges import build_graph, offered_tools
@@ -394,6 +395,10 @@ class Session:
         sent, why_not = await asyncio.to_thread(send_at_end, self.shared.store, self.id, self.settings, self.status)
         if why_not:
             await self._emit(Warned(code="not_tracked", text=why_not), f"not_tracked:{time.time()}")
+        if sent is not None:
+            told = RunTracked(place=sent.uri, experiment=sent.experiment, mlflow_run=sent.run_id, runs=sent.runs,
+                              url=sent.url)  # fmt: skip
+            await self._emit(told, f"tracked:{time.time()}")
         return sent.to_dict() if sent is not None else dict(self.row["summary"].get("mlflow") or {})
 
     async def _recipe(self, things: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def own_home(tmp_path_factory, monkeypatch):
     home = tmp_path_factory.mktemp("home")
     for name in [name for name in os.environ if name.startswith("OMC_AGENT_") and name != "OMC_AGENT_TEST_DATA"]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("OMC_AGENT_HOME", str(home))
     return home
 

@@ -11,7 +11,7 @@ from pathlib import Path
 # What may be set by a `.env`, beside the keys of providers, which never enter the environment of the process.
 PREFIXES = (
     "OMC_AGENT_", "LANGSMITH_", "LANGCHAIN_", "OTEL_", "OLLAMA_", "OPENAI_", "AZURE_", "ANTHROPIC_", "AWS_",
-    "GOOGLE_", "MISTRAL_", "GROQ_", "WATSONX_",
+    "GOOGLE_", "MISTRAL_", "GROQ_", "WATSONX_", "MLFLOW_",
 )  # fmt: skip
 _applied: dict[str, str] = {}
 _lock = threading.Lock()

@@ -124,7 +124,7 @@ class ReportCard:
         bound = f"<span>bound to <code>{esc(self.out, 80)}</code></span>" if self._is_bound() else ""
         dot = '<span class="omc-alt"> · </span>'
         cost = f'<span class="omc-right">{esc(self._cost())}</span>'
-        foot = dot.join(part for part in (files, bound, cost) if part)
+        foot = dot.join(part for part in (files, bound, self._tracked(), cost) if part)
         return f'<div class="omc-card omc-report">{top}<div class="omc-foot">{foot}</div></div>'
 
     def text(self, now: float | None) -> str:
@@ -137,7 +137,18 @@ class ReportCard:
         names = ", ".join([*(a.name for a in named), *plots])
         files = [f"Files: {names}{f' in {place}' if place else ''}"] if names else []
         bound = [f"Bound to {self.out}"] if self._is_bound() else []
-        return plain("\n".join([*top, *files, *bound, self._cost()]))
+        tracked = [self.story.tracked.line()] if self.story.tracked else []
+        return plain("\n".join([*top, *files, *bound, *tracked, self._cost()]))
+
+    def _tracked(self) -> str:
+        """Where MLflow has the run: a link to its page, or the name of the store."""
+        told = self.story.tracked
+        if told is None:
+            return ""
+        url, words = told.url, esc(f"MLflow, {told.experiment}", 200)
+        if url and _is_safe(url):
+            return f'<a href="{esc(url, 1_000)}" target="_blank">{words}</a>'
+        return f"<span>{words} in <code>{esc(told.place, 300)}</code></span>"
 
     def _is_bound(self) -> bool:
         end = self.story.finished

@@ -22,6 +22,7 @@ from omc_agent.events import (
     RequestOpened,
     RunFinished,
     RunStarted,
+    RunTracked,
     StageFinished,
     StageStarted,
     VerdictCalled,
@@ -54,6 +55,7 @@ class Story:
     choice: ChoiceMade | None = None
     verdict: VerdictCalled | None = None
     artifacts: list[ArtifactSaved] = field(default_factory=list)
+    tracked: RunTracked | None = None
     requests: dict[str, RequestOpened] = field(default_factory=dict)
     notices: list[Warned] = field(default_factory=list)
     changes: list[Branched | Overridden] = field(default_factory=list)
@@ -208,6 +210,9 @@ class Story:
 
     def _on_artifact_saved(self, event: ArtifactSaved) -> None:
         self.artifacts = [*(a for a in self.artifacts if a.name != event.name), event]
+
+    def _on_run_tracked(self, event: RunTracked) -> None:
+        self.tracked = event
 
     def _on_request_opened(self, event: RequestOpened) -> None:
         self.requests[event.request_id] = event

@@ -20,6 +20,7 @@ ATTEMPTS = 6  # of one page, with 1, 2, 4, 8 and 16 seconds between them
 LONGEST_WAIT = 300.0  # seconds that are waited because the exchange asks for it
 PAGE = 500  # bars, where the exchange does not say how many it gives
 ANSWER_MS = 20_000
+UNREACHED = "it cannot be reached from here"
 
 Tell = Callable[[str], None]
 
@@ -185,9 +186,12 @@ class Exchange:
             return f"it did not answer within {ANSWER_MS / 1000:g} s"
         if isinstance(problem, self._ccxt.ExchangeNotAvailable):
             return f"it is not available ({_said(problem)})"
-        return "it cannot be reached from here"
+        return UNREACHED
 
     def _failed(self, why: str) -> DataError:
+        if why == UNREACHED and not self._answered:
+            return DataError("data.exchange", given=f"Bars were asked of {self.name}.", have=f"The exchange: {why}.",
+                             try_="Look at the network; HTTPS_PROXY and --base-url are heeded.")  # fmt: skip
         return DataError("data.exchange", given=f"Bars were asked of {self.name}.", have=f"The exchange: {why}.",
                          try_="Try again later: the table stays as it is, and the same command goes on.")  # fmt: skip
 

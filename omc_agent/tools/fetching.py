@@ -22,6 +22,7 @@ TELL_EVERY = 2.0  # seconds between two lines of progress
 # One bar's close asked for twice is one price: an answer that is further off is of another market.
 FURTHEST = 0.05
 SURELY = 100  # bars that an answer of any exchange may hold
+OLDEST = 1_230_940_800_000  # 2009-01-03: before it there was no coin
 
 
 def fetch_bars(
@@ -91,7 +92,7 @@ def fetch_bars(
     step = 1000 * opened.check_timeframe(timeframe)
     now = opened.now_ms
     # A bar is done when the next one has begun.
-    first = -(-begin // step) * step
+    first = -(-max(begin, OLDEST) // step) * step
     last = (min(end, now) if end is not None else now) // step * step
     if first >= last:
         raise UsageError("usage.value", given=f"--since {since}{f' --until {until}' if until else ''} holds no bar.",
@@ -166,7 +167,7 @@ class _Work:
         reach = max([int(each) + self._step for each in (*bars.index, *refused) if each >= cursor], default=0)
         self._most = max(self._most, len(bars))
         if not reach:  # some exchanges answer for a window, with more behind it: no wider a step than is surely asked
-            reach = cursor + self._step * max(min(limit // 2, self._most or SURELY), 1)
+            reach = cursor + self._step * max(min(limit // 2, max(self._most, SURELY)), 1)
         self._progress(min(reach, self._last), int(np.searchsorted(missing, reach)) + before)
         return reach
 

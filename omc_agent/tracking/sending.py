@@ -6,11 +6,12 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class Sent:
         Where in it; the run is the session's.
     runs, written : int
         MLflow runs of the session, and how many of them were written now.
+    missing : list of str
+        Files of the run that are gone, and so could not be sent.
     """
 
     uri: str
@@ -49,13 +52,15 @@ class Sent:
     run_id: str
     runs: int
     written: int
+    missing: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         """The page of the run, where the store is a server; else empty."""
         if not self.uri.startswith(("http://", "https://")):
             return ""
-        return f"{self.uri.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        host = re.sub(r"//[^/@]*@", "//", self.uri).rstrip("/")
+        return f"{host}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
     def to_dict(self) -> dict[str, Any]:
         """The fields and the page, ready for JSON."""
@@ -65,7 +70,8 @@ class Sent:
         """One line for a person."""
         new = f"{self.written} written now" if self.written else "all there already"
         place = self.url or f"{self.uri}, run {self.run_id}"
-        return f"MLflow experiment {self.experiment}: {self.runs} runs, {new}. {place}"
+        gone = f" Gone, and so not sent: {', '.join(self.missing)}." if self.missing else ""
+        return f"MLflow experiment {self.experiment}: {self.runs} runs, {new}.{gone} {place}"
 
 
 def send_at_end(store: SessionManager, run_id: str, settings: AgentSettings, status: str) -> tuple[Sent | None, str]:
@@ -138,7 +144,7 @@ def send_run(
             raise _not_sent(destination, run_id, "another process is sending it")
         said = _spoken(destination, payload, run_id, wait)
     return Sent(destination.shown, destination.experiment, said["experiment_id"], said["run_id"], said["runs"],
-                said["written"])  # fmt: skip
+                said["written"], said["missing"])  # fmt: skip
 
 
 def send_again(store: SessionManager, run_id: str, settings: AgentSettings) -> Sent:

@@ -7,7 +7,9 @@ ended. Whatever is there already, known by its tags, is not sent again.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -43,6 +45,7 @@ class Speaker:
 
         self._client = MlflowClient(tracking_uri=uri)
         self._experiment = self._experiment_of(experiment)
+        self._missing: list[str] = []
 
     def send(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Send what is missing of a session; returns its run and how many runs were written."""
@@ -51,7 +54,7 @@ class Speaker:
         for child in payload["children"]:
             new += self._write(child, there, {"mlflow.parentRunId": parent})[1]
         return {"experiment_id": self._experiment, "run_id": parent, "written": new,
-                "runs": 1 + len(payload["children"])}  # fmt: skip
+                "runs": 1 + len(payload["children"]), "missing": self._missing}  # fmt: skip
 
     def _there(self, session: str) -> dict[str, Any]:
         """Runs of the session that are there, by key; MLflow's newest come first, so that the oldest one stays."""
@@ -81,11 +84,29 @@ class Speaker:
         run_id = str(run.info.run_id)
         self._fill(run_id, made, more)
         for path, folder in made["files"]:
-            if Path(path).is_file():  # a file that a person removed is no reason to send nothing
-                self._client.log_artifact(run_id, path, folder or None)
+            self._send_file(run_id, path, folder)
         self._client.set_terminated(run_id, made["status"], made["end"])
         self._client.set_tag(run_id, "omc_agent.sent", made["sent"])
         return run_id, 1
+
+    def _send_file(self, run_id: str, path: str, folder: str) -> None:
+        """Send a file of this machine or of an fsspec URL; one that a person removed is no reason to send nothing."""
+        import fsspec
+
+        with tempfile.TemporaryDirectory() as near:
+            if "://" in path:
+                copy = Path(near) / path.rpartition("/")[2]
+                try:
+                    with fsspec.open(path, "rb") as source, copy.open("wb") as target:
+                        shutil.copyfileobj(source, target)
+                    path = str(copy)
+                except FileNotFoundError:
+                    self._missing.append(path.rpartition("/")[2])
+                    return
+            if Path(path).is_file():
+                self._client.log_artifact(run_id, path, folder or None)
+            else:
+                self._missing.append(Path(path).name)
 
     def _fill(self, run_id: str, made: Mapping[str, Any], more: dict[str, str]) -> None:
         from mlflow.entities import Metric, Param, RunTag

@@ -32,6 +32,7 @@ from omc_agent.events import (
     RequestOpened,
     RunFinished,
     RunStarted,
+    RunTracked,
     Said,
     StageFinished,
     StageStarted,
@@ -203,6 +204,7 @@ def whole_run() -> list[Event]:
         ArtifactSaved(
             at=1008.1, stage="reporting", name="report.html", path="/srv/r/report.html", sha256="ab", size=9
         ),
+        RunTracked(at=1008.9, place="sqlite:///m.db", experiment="omc_agent", mlflow_run="ab12", runs=3),
         RunFinished(at=1009.0, status="finished", seconds=9.0, cost={"tokens_in": 0, "tokens_out": 0, "usd": 0.0}),
     ]
 

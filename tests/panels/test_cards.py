@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from omc_agent.events import ArtifactSaved, RunFinished
+from omc_agent.events import ArtifactSaved, RunFinished, RunTracked
 from omc_agent.panels.cards import ReportCard, near_link
 from omc_agent.panels.story import Story
 
@@ -55,3 +55,14 @@ def test_time_tokens_cost_and_variable():
         "Bound to mine",
         "1 min 15 s · 1.0K in / 234 out · $0.12",
     ]
+
+
+def test_the_page_of_a_run_in_mlflow_is_linked_unless_it_is_a_script():
+    where = {"place": "http://host:5000", "experiment": "<omc>", "mlflow_run": "ab", "runs": 9}
+    for url, linked in (("http://host:5000/#/experiments/1/runs/ab", True), ("", False), ("javascript:x", False)):
+        story = Story(run_id="7f3a")
+        story.handle(RunTracked(**where, url=url))
+        html = ReportCard(story).html(None)
+        assert ("<a " in html) is linked
+        assert "MLflow, &lt;omc&gt;" in html
+        assert "MLflow: 9 runs in experiment <omc>, " in ReportCard(story).text(None)

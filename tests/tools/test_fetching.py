@@ -284,6 +284,15 @@ def test_an_exchange_that_answers_for_a_window_is_asked_behind_an_empty_one(url,
     assert (btc.before.bars, [gap.bars for gap in btc.gaps], btc.after) == (350, [300], None)
 
 
+def test_a_market_that_stands_still_costs_few_requests(url, db, world):
+    world.last = START + 287 * STEP
+    fetched(url, db, until="2024-01-02")
+    world.asked.clear()
+    report, _ = fetched(url, db)
+    assert report.symbols[0].after.bars == BARS - 288
+    assert len(world.asked) <= (BARS - 288) // 100 + 1
+
+
 def test_kraken_gives_its_newest_bars_only_and_the_rest_is_told(url, db, world):
     world.last = START + 1999 * STEP
     report = fetch_bars("kraken", ["BTC/USD"], db, SINCE, "2024-01-07", base_url=url)
@@ -317,6 +326,7 @@ def test_without_a_network_it_is_one_sentence_and_soon(db):
     with pytest.raises(DataError) as told:
         fetch_bars("binance", ["BTC/USDT"], db, base_url="http://127.0.0.1:9", sleep=waits.append)
     assert "it cannot be reached from here" in told.value.line()
+    assert "HTTPS_PROXY" in told.value.line()
     assert sum(waits) <= 1.0
 
 

@@ -10,7 +10,12 @@ import pandas as pd
 import pytest
 
 import omc_agent
+from omc_agent import face
 from omc_agent.cli import main
+from omc_agent.config import AgentSettings
+from omc_agent.errors import RunError
+from omc_agent.result import RunResult
+from omc_agent.verbs import Verbs
 from tests.conftest import QUICK
 from tests.tracking.mlflow_server import free_port
 
@@ -52,14 +57,10 @@ def test_the_verb_sends_it_later_and_says_where(explored, capsys, monkeypatch, t
     assert found["omc_agent.session"] == result.id
     assert found["omc_agent.task"] == "analysis"
     assert list(tmp_path.glob(f"mlruns/*/{sent['run_id']}/artifacts/report.html"))
-    assert omc_agent_result(home, result.id).tracked["run_id"] == sent["run_id"]
+    assert result_of(home, result.id).tracked["run_id"] == sent["run_id"]
 
 
-def omc_agent_result(home, run_id):
-    from omc_agent import face
-    from omc_agent.config import AgentSettings
-    from omc_agent.result import RunResult
-
+def result_of(home, run_id):
     settings = AgentSettings(home=str(home))
     return RunResult(face.orchestrator_for(settings).store, run_id, settings)
 
@@ -69,3 +70,6 @@ def test_the_verb_without_an_address_says_how_to_set_one(explored, capsys, monke
     monkeypatch.setenv("OMC_AGENT_HOME", str(home))
     assert main(["mlflow", result.id]) == 1
     assert "OMC_AGENT_MLFLOW_URI" in capsys.readouterr().err
+    with pytest.raises(RunError) as told:  # in a notebook
+        Verbs(AgentSettings(home=str(home)), print).call(["mlflow", result.id])
+    assert told.value.code == "run.tracking"
