@@ -54,5 +54,5 @@ def moment_of(text: str, now: datetime | None = None) -> datetime:
     try:
         return (now or datetime.now(UTC)) - age_of(text)
     except UsageError:
-        raise UsageError("usage.value", given=f"{text!r} is no time.", have="It is like 2026-01-31, or 7d: 7 days ago.",
+        raise UsageError("usage.value", given=f"{text!r} is no time.", have="It is like 2026-01-31, or 7d (ago).",
                          try_="Give it in UTC.") from None  # fmt: skip
