@@ -42,7 +42,7 @@ def waited_for(look, seconds=60):
 
 
 def test_a_run_whose_database_goes_away_twice_ends_like_any_other(market, tmp_path):
-    """Once it waits; once it gives up in one sentence, and another process goes on with nothing lost or done twice."""
+    """Once it waits; once it gives up in one sentence, and another process goes on: nothing is lost or done twice."""
     if reason := why_no_postgres():
         pytest.skip(reason)
     with Postgres() as server:
