@@ -47,7 +47,9 @@ from omc_agent.supplies import Supplies
 from omc_agent.thinking import open_thinking
 from omc_agent.tracking.sending import send_at_end
 from omc_agent.waiting import WaitingRoom
-from omc_agent.watching import Watch
+from omc_agent.watching import Watch, give_back
+
+_to_be_given: set[asyncio.Task[None]] = set()  # runs whose store was gone as they ended
 
 
 class Session:
@@ -367,6 +369,9 @@ class Session:
             self._owns = False
         except StoreBusy as error:
             self._end("failed", endings.not_written(self.id, error))
+            given = asyncio.create_task(give_back(self.shared.store, self.id, self.owner, self.status, self.reason))
+            _to_be_given.add(given)
+            given.add_done_callback(_to_be_given.discard)
         finally:
             self.ledger.close()
             self._leases.end(self.owner)

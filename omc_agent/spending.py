@@ -7,8 +7,9 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from omc_agent import endings
 from omc_agent.config import AgentSettings
 from omc_agent.deciding import decide
 from omc_agent.errors import RunStopped, UsageError
@@ -19,9 +20,11 @@ from omc_agent.llm.prices import details_of, is_free, is_priced, name_of, price_
 from omc_agent.purse import DAY, NEARLY, TOKENS, USD, Purse
 from omc_agent.request import Decision
 from omc_agent.store.calls import ANSWERED, GUESSED, REFUSED, REMEMBERED
+from omc_agent.store.database import StoreBusy
 from omc_agent.store.records import Row, SessionManager
 
 Emit = Callable[[Event, str], Awaitable[None]]
+T = TypeVar("T")
 
 
 class Spending:
@@ -102,7 +105,7 @@ class Spending:
             self._begin(call, stage, name, tokens_in=tokens, usd=usd)
 
         if name != OFFLINE:  # nobody bills it, so that one row behind the call is enough
-            await asyncio.to_thread(write)
+            await self._written(write)
         self._begun[call] = (time.monotonic(), tokens)
         return call
 
@@ -143,7 +146,7 @@ class Spending:
             self._read()
             return usd
 
-        usd = await asyncio.to_thread(write)
+        usd = await self._written(write)
         if usd is None:
             await self._say_no_price(stage, name)
         if not is_free(name):
@@ -158,12 +161,19 @@ class Spending:
             self.store.end_call(call, status=REFUSED, **zero)
             self._read()
 
-        await asyncio.to_thread(write)
+        await self._written(write)
+
+    async def _written(self, write: Callable[[], T]) -> T:
+        """In a thread. A store that is gone must not be taken for a provider that does not answer."""
+        try:
+            return await asyncio.to_thread(write)
+        except StoreBusy as error:
+            raise endings.not_written(self.run_id, error) from error
 
     async def _look(self, name: str) -> None:
         """At what other runs, and tries that broke off, have cost."""
         if not is_free(name) and self.purse.limits:
-            await asyncio.to_thread(self._read)
+            await self._written(self._read)
 
     async def _within(self, stage: str, key: str, *, free: bool) -> None:
         if self._stopped is not None:

@@ -7,8 +7,10 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from omc_agent.errors import LeaseLost
 from omc_agent.store.database import StoreBusy
 from omc_agent.store.leases import RENEW_SECONDS, Leases
+from omc_agent.store.patience import waiting_for_store
 from omc_agent.store.records import Row, SessionManager
 
 INBOX_SECONDS = 0.1
@@ -94,3 +96,22 @@ class Watch:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             on_tick()
+
+
+GIVE_BACK_SECONDS, GIVE_BACK_TRIES = 2.0, 1800  # an hour
+
+
+async def give_back(store: SessionManager, run_id: str, owner: str, status: str, reason: str) -> None:
+    """Say how a run ended, and let others drive it, as soon as the store that was gone is there again.
+
+    Without it whoever lives on would hold the run until its lease is over.
+    """
+    leases = Leases(store.engine)
+    with waiting_for_store(0.0):
+        for _ in range(GIVE_BACK_TRIES):
+            await asyncio.sleep(GIVE_BACK_SECONDS)
+            with contextlib.suppress(StoreBusy):
+                with contextlib.suppress(LeaseLost):
+                    await asyncio.to_thread(store.update, run_id, by=owner, status=status, reason=reason)
+                    await asyncio.to_thread(leases.release, run_id, owner)
+                return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -17,6 +18,8 @@ _SPOKEN = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite",
 # File systems of a network: the locks of SQLite do not hold there, or cannot be relied on.
 _NETWORKS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs", "9p",
              "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "davfs"}  # fmt: skip
+
+_BROKEN = re.compile(r"^([a-zA-Z0-9+]*:?/*).*@", re.DOTALL)  # what is no URL has its password before the last @ too
 
 
 def address_of(url: str) -> URL:
@@ -62,8 +65,7 @@ def shown(url: str | URL) -> str:
     try:
         text = make_url(url).render_as_string(hide_password=True)
     except (SQLAlchemyError, ValueError):
-        scheme, mark, rest = str(url).partition("://")
-        text = f"{scheme}{mark}{f'{HIDDEN}@' if '@' in rest else ''}{rest.rpartition('@')[2]}"
+        text = _BROKEN.sub(rf"\g<1>{HIDDEN}@", str(url))
     head, mark, query = text.partition("?")
     hidden = "&".join(part if "pass" not in part.lower() else f"{part.partition('=')[0]}={HIDDEN}"
                       for part in query.split("&"))  # fmt: skip

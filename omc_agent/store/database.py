@@ -128,7 +128,8 @@ def _check(engine: Engine, found: str | None) -> None:
         raise StoreError("store.newer", given=where, have=f"Its revision {found} is newer than this version "
                          f"{__version__} of omc_agent knows ({head_revision()}).",
                          try_="Install the version that the others use: pip install -U omc-agent.")  # fmt: skip
-    if found is None and inspect(engine).has_table("agent_sessions"):
+    # Asked again: another process may just have made the tables.
+    if found is None and inspect(engine).has_table("agent_sessions") and revision_of(engine) is None:
         raise StoreError("store.unreadable", given=where, have="It has tables of runs and no revision of them.",
                          try_="Restore a backup, or name another database.")  # fmt: skip
 

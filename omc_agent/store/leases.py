@@ -47,6 +47,8 @@ def new_owner() -> str:
 
 def is_dead(owner: str) -> bool:
     """Whether that owner's process is surely gone; False where we cannot know (another machine)."""
+    if owner.count("|") != 4:  # written by a version that names owners otherwise
+        return False
     host, boot, pid, started, _ = owner.split("|")
     here_host, here_boot = _machine().split("|")
     if host != here_host:
@@ -133,7 +135,7 @@ def lost(run_id: str) -> LeaseLost:
 def _is_over(db: Connection, owner: str, until: datetime | None, tick: float | None) -> bool:
     if until is None or owner in _ended or is_dead(owner):
         return True
-    if tick is not None and _boot() and owner.split("|")[1] == _boot():
+    if tick is not None and _boot() and f"|{_boot()}|" in owner:
         return tick < _tick()
     return in_utc(until) < database_time(db)
 

@@ -59,9 +59,9 @@ def read_capped(
     try:
         with engine.connect() as connection:
             _bound(connection, engine.dialect.name, seconds, views or {})
-            result = connection.execution_options(stream_results=True).execute(statement)
-            names = list(result.keys())
-            records, truncated = _rows(result, max_rows)
+            with connection.execution_options(stream_results=True).execute(statement) as result:
+                names = list(result.keys())
+                records, truncated = _rows(result, max_rows)
             connection.rollback()
     except SQLAlchemyError as problem:
         reason = str(getattr(problem, "orig", None) or problem).splitlines()[0]

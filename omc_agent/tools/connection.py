@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sqlite3
@@ -16,6 +17,8 @@ from sqlalchemy.pool import NullPool
 from omc_agent.errors import DataError
 
 _SECRET_KEYS = re.compile(r"(?i)((?:password|passwd|pwd|token|secret|api_?key|sslpassword)=)[^&\s]+")
+CONNECT_SECONDS = 10
+_LIBPQ = ("psycopg", "psycopg2")  # drivers that take its options
 _READ_ONLY_SQL = {
     "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
     "mysql": "SET SESSION TRANSACTION READ ONLY",
@@ -66,10 +69,12 @@ def open_database(db: str, *, write: bool = False) -> sa.Engine:
         ``data.no_database`` with the redacted URL and what to try.
     """
     try:
-        url = sa.make_url(db)
+        url = _spoken(sa.make_url(db))
         if url.get_backend_name() == "sqlite":
             return _open_sqlite(url, write)
-        engine = sa.create_engine(url, poolclass=NullPool)
+        hurried = url.get_driver_name() in _LIBPQ and "connect_timeout" not in url.query
+        options = {"connect_timeout": CONNECT_SECONDS} if hurried else {}
+        engine = sa.create_engine(url, poolclass=NullPool, connect_args=options)
     except (ArgumentError, NoSuchModuleError, ImportError) as problem:
         raise cannot_open(db, why_not(problem), _driver_line(db)) from problem
     if not write:
@@ -127,6 +132,14 @@ def _open_sqlite(url: sa.URL, write: bool) -> sa.Engine:
             url.render_as_string(), why_not(problem), "Try a file that SQLite has written."
         ) from problem
     return engine
+
+
+def _spoken(url: sa.URL) -> sa.URL:
+    """Plain ``postgresql://``, and ``postgres://``, are spoken by psycopg 3 where it is installed."""
+    if url.drivername in ("postgres", "postgresql"):
+        there = importlib.util.find_spec("psycopg") is not None
+        return url.set(drivername="postgresql+psycopg" if there else "postgresql")
+    return url
 
 
 def _set_read_only(engine: sa.Engine) -> None:

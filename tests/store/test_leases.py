@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import update
 
 from omc_agent.errors import LeaseLost
+from omc_agent.events import Reason
 from omc_agent.store.leases import LEASE_SECONDS, RENEW_SECONDS, Leases, is_dead, lost, new_owner
 from omc_agent.store.tables import AgentSession
 
@@ -179,3 +180,89 @@ def test_nobody_holds_a_run_that_is_not_there(leases):
 
 def test_the_error_says_who_to_look_at():
     assert "%agent attach run" in lost("run").line()
+
+
+# -- clocks ---------------------------------------------------------------------------------------------------------
+
+JUMPS = [timedelta(hours=1), timedelta(days=400), timedelta(hours=-1), timedelta(days=-400)]
+
+
+@pytest.fixture
+def jump(monkeypatch):
+    """Let this machine's time of day jump; what counts the seconds of its boot goes on."""
+
+    def by(delta):
+        class Jumped(datetime):
+            @classmethod
+            def now(cls, tz=None):
+                return datetime.now(tz) + delta
+
+        monkeypatch.setattr("omc_agent.store.leases.datetime", Jumped)
+
+    return by
+
+
+@pytest.mark.parametrize("delta", JUMPS, ids=str)
+def test_a_clock_that_jumps_hands_no_run_of_a_living_process_over(leases, jump, delta):
+    mine, other = new_owner(), new_owner()
+    assert leases.take("run", mine)
+    jump(delta)
+    assert leases.holder("run") == mine
+    assert not leases.take("run", other)
+    assert leases.renew("run", mine)
+    jump(timedelta(0))
+    assert leases.holder("run") == mine
+    assert not leases.take("run", other)
+
+
+def test_of_one_machine_under_two_names_the_boot_counts(leases, jump):
+    """Two containers of one machine: process numbers mean nothing to each other, the seconds of the boot do."""
+    mine = elsewhere(new_owner())
+    assert leases.take("run", mine)
+    jump(timedelta(hours=1))
+    assert not leases.take("run", new_owner())
+
+
+def test_a_lease_runs_out_by_the_seconds_of_the_boot(store, leases, monkeypatch):
+    mine = elsewhere(new_owner())
+    assert leases.take("run", mine)
+    tick = store.read("run")["lease_tick"]
+    monkeypatch.setattr("omc_agent.store.leases._tick", lambda: tick - 1)
+    assert leases.holder("run") == mine
+    monkeypatch.setattr("omc_agent.store.leases._tick", lambda: tick + 1)
+    assert leases.holder("run") is None
+    assert leases.take("run", new_owner())
+
+
+@pytest.mark.parametrize("delta", JUMPS, ids=str)
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # a file has no clock but this machine's
+def test_among_machines_the_clock_of_the_server_counts(leases, jump, delta):
+    theirs = elsewhere(before_boot(new_owner()))
+    assert leases.take("run", theirs)
+    jump(delta)
+    assert leases.holder("run") == theirs
+    assert not leases.take("run", new_owner())
+
+
+@pytest.mark.parametrize("delta", JUMPS, ids=str)
+def test_whatever_a_clock_did_two_engines_never_write(store, leases, jump, delta):
+    """Another machine of one file (which nobody should have) may take over too early: the first writes no more."""
+    theirs, mine = elsewhere(before_boot(new_owner())), new_owner()
+    assert leases.take("run", theirs)
+    jump(delta)
+    taken = leases.take("run", mine)
+    writers = []
+    for owner in (theirs, mine):
+        try:
+            store.append("run", "run", [(owner, Reason(text=owner))], owner=owner)
+            writers.append(owner)
+        except LeaseLost:
+            assert not leases.renew("run", owner)
+    assert writers == [mine if taken else theirs]
+
+
+def test_an_owner_that_another_version_named_is_believed_until_its_lease_ran_out(store, leases):
+    hold(store, "somebody", 1000)
+    assert not leases.take("run", new_owner())
+    hold(store, "somebody", -1)
+    assert leases.take("run", new_owner())
