@@ -178,6 +178,10 @@ class AgentSettings(Configurable):
     database_url = Unicode(
         help="SQLAlchemy URL of the store. Default: OMC_AGENT_DATABASE_URL, else a SQLite file in `home`."
     ).tag(config=True)
+    checkpoint_url = Unicode(
+        help="URL of the checkpoints: a SQLite file, PostgreSQL, or Redis 8. Default: OMC_AGENT_CHECKPOINT_URL, else"
+        " the store's own database when it is PostgreSQL, else a SQLite file beside the store."
+    ).tag(config=True)
     db = Unicode(
         help="SQLAlchemy URL, or a name out of `databases`, of the table of bars. Default: OMC_AGENT_DB."
     ).tag(config=True)
@@ -302,6 +306,29 @@ class AgentSettings(Configurable):
         """SQLAlchemy URL of the store."""
         url = self.database_url or os.environ.get("OMC_AGENT_DATABASE_URL", "")
         return url or f"sqlite:///{self.resolved_home() / 'store.db'}"
+
+    def named_checkpoints(self) -> str:
+        """The URL of the checkpoints that a person named; empty where none is."""
+        return self.checkpoint_url or os.environ.get("OMC_AGENT_CHECKPOINT_URL", "")
+
+    def checkpoints_url(self) -> str:
+        """URL of the checkpoints.
+
+        Examples
+        --------
+        >>> AgentSettings(database_url="sqlite:///team/runs.db").checkpoints_url()
+        'sqlite:///team/runs-checkpoints.db'
+        """
+        store = self.store_url()
+        if named := self.named_checkpoints():
+            return named
+        if store.startswith("postgres"):
+            return store
+        file = Path(store.partition(":///")[2].partition("?")[0])
+        if not store.startswith("sqlite") or file.name in ("", ":memory:"):
+            return f"sqlite:///{self.resolved_home() / 'checkpoints.db'}"
+        name = "checkpoints.db" if file.name == "store.db" else f"{file.stem}-checkpoints.db"
+        return f"sqlite:///{file.with_name(name)}"
 
     def limits(self) -> Limits:
         """The slice for `sandbox/`."""

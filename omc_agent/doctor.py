@@ -12,12 +12,14 @@ from sqlalchemy.exc import ArgumentError
 from omc_agent import __version__
 from omc_agent.config import MB, AgentSettings
 from omc_agent.engine import the_engine
-from omc_agent.errors import SandboxError
+from omc_agent.errors import AgentError, SandboxError
 from omc_agent.graph.edges import offered_tools
 from omc_agent.llm.checkup import check_models, check_tracing
 from omc_agent.llm.keys import read_variables
 from omc_agent.sandbox import tiers
 from omc_agent.secrecy import HIDDEN, hide_secrets
+from omc_agent.store.checkpoint_place import place_of
+from omc_agent.store.checkpoints import check_checkpoints
 
 PACKAGES = ("ipykernel", "ipywidgets", "jupyterlab", "langgraph", "langchain", "pandas", "scikit-learn", "xgboost")
 
@@ -35,6 +37,7 @@ def examine(settings: AgentSettings) -> list[tuple[str, str]]:
         *_cache(),
         (".env", f"{file.name} of {file.parent.name or file.parent}, read for each run" if file else "none"),
         ("store", _without_password(settings.store_url())),
+        ("checkpoints", _checkpoints(settings)),
         ("home", str(settings.resolved_home())),
     ]
     return found + _offered(settings) + [(name, _version(name)) for name in PACKAGES]
@@ -54,6 +57,15 @@ def _cache() -> list[tuple[str, str]]:
         return []
     there = _version("redis") != "not installed"
     return [("redis", f"{_without_password(url)}, {'on' if there else 'off: pip install redis'}")]
+
+
+def _checkpoints(settings: AgentSettings) -> str:
+    """Where checkpoints lie, whether that can be reached, and what it may lose."""
+    try:
+        place = place_of(settings.checkpoints_url())
+        return f"{place.shown}. {check_checkpoints(place)}".removesuffix(". ")
+    except AgentError as error:
+        return error.line()
 
 
 def _without_password(url: str) -> str:

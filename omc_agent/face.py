@@ -26,6 +26,7 @@ from omc_agent.result import RunResult
 from omc_agent.secrecy import refuse_secrets
 from omc_agent.session import Session
 from omc_agent.spending import check_limits, pay
+from omc_agent.store.checkpoint_place import place_of
 from omc_agent.store.leases import Leases
 from omc_agent.thinking import with_record
 
@@ -103,7 +104,8 @@ def start(
     if model is not None:
         check_tools(model, settings.model)
     shared = orchestrator_for(settings)
-    settings.source()  # a --db name that is not known is the command line's fault, before there is a run
+    place_of(settings.checkpoints_url())  # a URL that is none is the command line's fault, before there is a run
+    settings.source()  # a --db name that is not known is the command line's fault, too
     settings.gates(interactive=interactive)  # and so is a policy file that cannot be read
     check_limits(settings, model)  # and a budget that would limit nothing
     settings = with_record(settings, model)
@@ -155,8 +157,9 @@ def resume(
     kept = {k: v for k, v in row["settings"].items() if k not in leave_out}
     db = row["settings"].get("db") or ""
     kept |= {"db": db} if db and "***" not in db else {}
-    if "***" in str(kept.get("base_url") or ""):  # it held a password, which is not kept
-        del kept["base_url"]
+    for name in ("base_url", "checkpoint_url"):
+        if "***" in str(kept.get(name) or ""):  # it held a password, which is not kept
+            del kept[name]
     # The limit of the day is of the store, not of the run: what holds now goes before what held then.
     kept |= {"daily_budget": settings.daily_budget} if settings.daily_budget else {}
     new = dict(given or {})

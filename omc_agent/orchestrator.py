@@ -8,6 +8,7 @@ from typing import Any
 from omc_agent.config import PRELUDE, AgentSettings
 from omc_agent.sandbox.spares import Spares
 from omc_agent.secrecy import hide_secrets
+from omc_agent.store.checkpoint_place import place_of
 from omc_agent.store.database import open_database
 from omc_agent.store.records import SessionManager
 
@@ -47,6 +48,8 @@ def stored_settings(settings: AgentSettings) -> dict[str, Any]:
     for name in ("db", "database_url"):
         if "://" in str(values[name]):
             values[name] = make_url(values[name]).render_as_string(hide_password=True)
+    if named := settings.named_checkpoints():  # also by the environment: whoever resumes may have another one
+        values["checkpoint_url"] = place_of(named).shown
     values["base_url"] = hide_secrets(values["base_url"])
     values["databases"] = sorted(values["databases"])
     return {**values, "limits": asdict(settings.limits())}
