@@ -9,6 +9,8 @@ LangGraph and the store.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 import sys
 import tempfile
 import time
@@ -27,7 +29,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "agents")]
 REPEATS, ROUNDS, EVENTS = 5, 40, 40
 GROWTH = (10, 20, 40, 80)
 CODE = "for column in features.columns:\n    print(column, features[column].describe())\n" * 4
-FIGURES = "a line of figures that a cell printed\n" * 45
+_DRAW = random.Random(0)
+FIGURES = "\n".join(" ".join(f"{_DRAW.gauss(0, 1):.4f}" for _ in range(5)) for _ in range(45))  # no store can pack it
 
 
 @dataclass
@@ -61,10 +64,13 @@ def graph_of(rounds: int) -> Any:
     from omc_agent.agents.data_analyst import FeatureAgent
     from omc_agent.graph.state import AgentState
 
+    numbers = itertools.count()  # not of what it sees: older rounds are not sent any more
+
     def script(seen: Seen) -> Any:
-        if seen.turn >= rounds:
+        n = next(numbers)
+        if n >= rounds:
             return "The stage is done.", []
-        return f"Part {seen.turn}.", [{"name": "run_python", "args": {"code": f"# part {seen.turn}\n{CODE}"}}]
+        return f"Part {n}.", [{"name": "run_python", "args": {"code": f"# part {n}\n{CODE}"}}]
 
     outer = StateGraph(AgentState, context_schema=RunContext)
     outer.add_node("feature_engineering", FeatureAgent().build(ScriptedChatModel(script=script)))

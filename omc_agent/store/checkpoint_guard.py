@@ -35,7 +35,7 @@ class Guarded(BaseCheckpointSaver[str]):
     place: Place
     _before: Callable[[], Awaitable[None]] | None = None
     _tell: Told | None = None
-    _impatient = False
+    _impatient = _said = False
 
     def guard(self, place: Place, before: Callable[[], Awaitable[None]] | None, tell: Told | None) -> None:
         """Say where it lies, what is awaited before each write, and who hears that it is gone."""
@@ -91,7 +91,9 @@ class Guarded(BaseCheckpointSaver[str]):
                 if tries:
                     await self.mend()
                 async with asyncio.timeout(self.attempt):
-                    return await act()
+                    done = await act()
+                self._said = False
+                return done
             except BaseException as error:
                 if not isinstance(error, (*self.lost, TimeoutError)):
                     raise
@@ -110,7 +112,8 @@ class Guarded(BaseCheckpointSaver[str]):
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _say_gone(self, error: BaseException) -> None:
-        if self._tell is not None:
+        said, self._said = self._said, True
+        if self._tell is not None and not said:  # several writes may wait at once
             since = time.strftime("%H:%M:%S UTC", time.gmtime())
             await self._tell(f"The checkpoints at {self.place.shown} do not answer since {since} ({reason(error)});"
                              f" the run waits up to {PATIENCE:g} s for them.")  # fmt: skip

@@ -25,9 +25,11 @@ _SETUP_LOCK = 0x6F6D63_61  # of ours, among the advisory locks of a database
 TABLES = ("checkpoint_writes", "checkpoint_blobs", "checkpoints")
 # Each version of an agent's message list is a row of its own, whole. What a resume needs is the newest checkpoint,
 # and the one before it for a step that was cut off. One statement sees one state, so blobs are judged by what stays.
+# No sync of the disk is waited for: what comes back with a crash is dropped again by the next.
 _DROP_SUPERSEDED = """
 WITH old AS (
     DELETE FROM checkpoints WHERE thread_id = %(thread)s AND checkpoint_ns = %(ns)s AND checkpoint_id < %(parent)s
+        AND (SELECT set_config('synchronous_commit', 'off', true)) = 'off'
 ), old_writes AS (
     DELETE FROM checkpoint_writes
     WHERE thread_id = %(thread)s AND checkpoint_ns = %(ns)s AND checkpoint_id < %(parent)s
@@ -132,7 +134,7 @@ def _conninfo(place: Place) -> str:
         return make_conninfo(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except psycopg.ProgrammingError:  # its text may hold what was given
         known = ", ".join(sorted(url.query))
-        raise unusable(place.url, f"libpq knows none, or not all, of the options {known}") from None
+        raise unusable(place.url.partition("?")[0], f"libpq knows none, or not all, of the options {known}") from None
 
 
 async def _set_up(saver: PostgresCheckpoints) -> None:
