@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup system demo lab test test-unit test-browser test-notebooks record-notebook lint lock clean \
-	test-attacks test-kill test-long bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick test-rest bench-rest
+	test-attacks test-kill test-long bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick test-rest bench-rest redis-stack bench-stores
 
 setup: $(DONE)
 
@@ -32,6 +32,14 @@ system:
 	@command -v bwrap >/dev/null || $(call apt,bubblewrap)
 	@command -v redis-server >/dev/null || $(call apt,redis-server)
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || $(call apt,postgresql)
+
+	@test "$$(uname -sm)" != "Linux x86_64" || $(MAKE) -s redis-stack
+
+# A Redis with JSON and search, for tests on loopback only: never shipped (RSALv2/SSPL, and an OpenSSL without repairs).
+redis-stack: .redis-stack/.done
+
+.redis-stack/.done: $(DONE)
+	@$(BIN)/python tests/servers/redis_stack.py .redis-stack || echo "no Redis with search: its tests are skipped"
 
 demo: setup system
 	@rm -rf $(OUT) && mkdir -p $(OUT)
@@ -99,7 +107,7 @@ test-rest: setup system
 
 bench-sandbox: .venv-peers/.done
 
-bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-rest: setup system
+bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-rest bench-stores: setup system
 	$(BIN)/python benchmarks/$(subst -,_,$@).py
 
 # The systems that ours is compared with on data, and the bundled sets of statsmodels.

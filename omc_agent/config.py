@@ -182,6 +182,10 @@ class AgentSettings(Configurable):
         help="Folder or fsspec URL, such as s3://bucket/prefix, below which runs put their files. Default:"
         " OMC_AGENT_ARTIFACT_URL, else the workspace of each run."
     ).tag(config=True)
+    checkpoint_url = Unicode(
+        help="URL of the checkpoints: a SQLite file, PostgreSQL, or Redis 8. Default: OMC_AGENT_CHECKPOINT_URL, else"
+        " the store's own database when it is PostgreSQL, else a SQLite file beside the store."
+    ).tag(config=True)
     db = Unicode(
         help="SQLAlchemy URL, or a name out of `databases`, of the table of bars. Default: OMC_AGENT_DB."
     ).tag(config=True)
@@ -336,6 +340,29 @@ class AgentSettings(Configurable):
     def artifact_root(self) -> str:
         """Where runs put their files, as a URL or a folder; empty: the workspace of each."""
         return self.artifact_url or os.environ.get("OMC_AGENT_ARTIFACT_URL", "")
+
+    def named_checkpoints(self) -> str:
+        """The URL of the checkpoints that a person named; empty where none is."""
+        return self.checkpoint_url or os.environ.get("OMC_AGENT_CHECKPOINT_URL", "")
+
+    def checkpoints_url(self) -> str:
+        """URL of the checkpoints.
+
+        Examples
+        --------
+        >>> AgentSettings(database_url="sqlite:///team/runs.db").checkpoints_url()
+        'sqlite:///team/runs-checkpoints.db'
+        """
+        store = self.store_url()
+        if named := self.named_checkpoints():
+            return named
+        if store.startswith("postgres"):
+            return store
+        file = Path(store.partition(":///")[2].partition("?")[0])
+        if not store.startswith("sqlite") or file.name in ("", ":memory:"):
+            return f"sqlite:///{self.resolved_home() / 'checkpoints.db'}"
+        name = "checkpoints.db" if file.name == "store.db" else f"{file.stem}-checkpoints.db"
+        return f"sqlite:///{file.with_name(name)}"
 
     def limits(self) -> Limits:
         """The slice for `sandbox/`."""

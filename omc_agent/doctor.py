@@ -20,6 +20,8 @@ from omc_agent.llm.keys import read_variables
 from omc_agent.sandbox import tiers
 from omc_agent.secrecy import HIDDEN, hide_secrets
 from omc_agent.store.artifacts import check_place
+from omc_agent.store.checkpoint_place import place_of
+from omc_agent.store.checkpoints import check_checkpoints
 from omc_agent.tracking.destination import state_of_tracking
 from omc_agent.upkeep import store_line
 
@@ -40,6 +42,7 @@ def examine(settings: AgentSettings) -> list[tuple[str, str]]:
         *_cache(),
         (".env", f"{file.name} of {file.parent.name or file.parent}, read for each run" if file else "none"),
         ("store", store_line(settings)),
+        ("checkpoints", _checkpoints(settings)),
         ("home", str(settings.resolved_home())),
         *_artifacts(settings),
     ]
@@ -72,6 +75,15 @@ def _artifacts(settings: AgentSettings) -> list[tuple[str, str]]:
     except AgentError as error:
         return [("artifacts", error.line())]
     return [("artifacts", f"{url}, can be written and listed")]
+
+
+def _checkpoints(settings: AgentSettings) -> str:
+    """Where checkpoints lie, whether that can be reached, and what it may lose."""
+    try:
+        place = place_of(settings.checkpoints_url())
+        return f"{place.shown}. {check_checkpoints(place)}".removesuffix(". ")
+    except AgentError as error:
+        return error.line()
 
 
 def _without_password(url: str) -> str:

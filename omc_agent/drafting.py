@@ -14,6 +14,7 @@ from omc_agent.orchestrator import stored_settings
 from omc_agent.secrecy import refuse_secrets
 from omc_agent.spending import check_limits
 from omc_agent.store.artifacts import check_url
+from omc_agent.store.checkpoint_place import place_of
 from omc_agent.store.records import Row, SessionManager
 from omc_agent.thinking import with_record
 
@@ -71,6 +72,7 @@ def draft(
     """
     refuse_secrets(goal, "The goal")  # before there is a run, whose record would keep it
     refuse_secrets(settings.model, "The name of the model")
+    place_of(settings.checkpoints_url())  # a URL that is none is the command line's fault, before there is a run
     settings.source()  # a --db name that is not known is the command line's fault, before there is a run
     settings.gates(interactive=True)  # and so is a policy file that cannot be read
     check_limits(settings, model)  # and a budget that would limit nothing

@@ -53,6 +53,16 @@ def not_written(run_id: str, error: Exception) -> RunError:
     )
 
 
+def no_checkpoints(run_id: str, here: str, began: str) -> RunError:
+    """The run is known to the store, and its checkpoints lie elsewhere, or are gone."""
+    return RunError(
+        "run.checkpoints",
+        given=f"Run {run_id} has no checkpoints at {here}.",
+        have=f"It began with {began}." if began else "It began with those of another kernel, or they were deleted.",
+        try_=f"Set AgentSettings.checkpoint_url to where they are, then %agent resume {run_id}.",
+    )
+
+
 def crashed(workspace: Path, error: Exception) -> RunError:
     """A bug of ours: one line for the person, the traceback for us. Called while the error is handled."""
     with contextlib.suppress(OSError):  # a full disk may be the very reason

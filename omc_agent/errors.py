@@ -61,6 +61,7 @@ CODES: dict[str, str] = {
     "run.failed": "A stage failed and could not be mended.",
     "run.rejected": "A person rejected the plan of a stage.",
     "run.store": "The store cannot be written.",
+    "run.checkpoints": "The checkpoints cannot be read or written.",
     "run.wall": "The run took longer than AgentSettings.run_wall.",
     "run.daily": "The budget of the day is used up.",
     "run.stopped": "The run was stopped.",

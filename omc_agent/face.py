@@ -154,9 +154,10 @@ def resume(
     kept = {k: v for k, v in row["settings"].items() if k not in NOT_TAKEN_UP}
     db = row["settings"].get("db") or ""
     kept |= {"db": db} if db and "***" not in db else {}
-    if "***" in str(kept.get("base_url") or ""):  # it held a password, which is not kept
-        del kept["base_url"]
-    if "***" in str(kept.get("mlflow_uri") or "") or settings.mlflow_uri:
+    for name in ("base_url", "checkpoint_url", "mlflow_uri"):
+        if "***" in str(kept.get(name) or ""):  # it held a password, which is not kept
+            del kept[name]
+    if settings.mlflow_uri:
         kept.pop("mlflow_uri", None)
     # The limit of the day is of the store, not of the run: what holds now goes before what held then.
     kept |= {"daily_budget": settings.daily_budget} if settings.daily_budget else {}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
 from omc_agent.config import PRELUDE, AgentSettings
 from omc_agent.sandbox.spares import Spares
 from omc_agent.secrecy import hide_secrets
-from omc_agent.store.checkpoints import open_checkpoints
+from omc_agent.store.checkpoint_place import place_of
+from omc_agent.store.checkpoints import delete_checkpoints
 from omc_agent.store.database import open_database
 from omc_agent.store.records import SessionManager
 
@@ -38,17 +37,8 @@ class AgentOrchestrator:
             self.spares.warm()
 
     def forget(self, branches: Sequence[str]) -> None:
-        """Remove the checkpoints of a run that is deleted; blocks, on a loop of its own."""
-        path = self.home / "checkpoints.db"
-
-        async def drop() -> None:
-            async with open_checkpoints(path, synchronous=self.settings.synchronous) as saver:
-                for branch in branches:
-                    await saver.adelete_thread(branch)
-
-        if path.exists():
-            with ThreadPoolExecutor(1) as own:  # the caller's thread may have a loop that runs
-                own.submit(asyncio.run, drop()).result()
+        """Remove the checkpoints of a run that is deleted, the first branch being the run itself; blocks."""
+        delete_checkpoints(self.settings.checkpoints_url(), branches[0])
 
     async def close(self) -> None:
         """End the spare child and the store's connections."""
@@ -66,6 +56,8 @@ def stored_settings(settings: AgentSettings) -> dict[str, Any]:
         if "://" in str(values[name]):
             values[name] = make_url(values[name]).render_as_string(hide_password=True)
     values["artifact_url"] = settings.artifact_root()  # also where the environment said so
+    if named := settings.named_checkpoints():  # also by the environment: whoever resumes may have another one
+        values["checkpoint_url"] = place_of(named).shown
     for name in ("base_url", "mlflow_uri"):
         values[name] = hide_secrets(values[name])
     values["databases"] = sorted(values["databases"])

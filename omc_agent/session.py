@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
 from omc_agent import endings
@@ -38,6 +39,7 @@ from omc_agent.recorder import Recorder
 from omc_agent.sandbox import tiers
 from omc_agent.shelf import check_shelf
 from omc_agent.steering import Steering
+from omc_agent.store.checkpoint_place import place_of
 from omc_agent.store.checkpoints import open_checkpoints, prune_checkpoints
 from omc_agent.store.database import StoreBusy
 from omc_agent.store.leases import Leases, lost, new_owner
@@ -202,10 +204,12 @@ class Session:
             await check_shelf(self.settings.artifact_root(), self.id)
         thinking = await open_thinking(self.settings, self.row, self.shared.home, self._emit, self._given_model)
         async with AsyncExitStack() as stack:
-            path = self.shared.home / "checkpoints.db"
-            saver = await stack.enter_async_context(
-                open_checkpoints(path, synchronous=self.settings.synchronous, before=self.ledger.flush)
-            )
+            self._refused = resume and self._supplies is None  # who cannot go on here leaves the run as it was
+            saver = await stack.enter_async_context(open_checkpoints(
+                self.settings.checkpoints_url(), synchronous=self.settings.synchronous, before=self.ledger.flush,
+                tell=self._tell_checkpoints))  # fmt: skip
+            begun = resume and await self._has_begun(saver)
+            self._refused = False
             offered = await asyncio.to_thread(offered_tools, self.settings.tools_off)
             graph = build_graph(thinking.model, saver, thinking.stand_ins, offered)
             if self.steering.turn is not None:
@@ -235,19 +239,25 @@ class Session:
             thread: Any = {"configurable": {"thread_id": self.branch}, "recursion_limit": 200,
                            **traced(self.id, self.branch)}  # fmt: skip
             stack.push_async_callback(asyncio.to_thread, send_what_waits)
-            begin = first_state(self.row["goal"], plan_only=plan_only,
-                                allowed={"tuning_rounds": self.settings.tuning_rounds})  # fmt: skip
-            if await self._walk(graph, thread, context, None if resume else begin, begin):
+            first: Any = None
+            if not begun:  # it was queued, or its process died before the first checkpoint
+                first = first_state(self.row["goal"], plan_only=plan_only,
+                                    allowed={"tuning_rounds": self.settings.tuning_rounds})  # fmt: skip
+            if await self._walk(graph, thread, context, first):
                 await prune_checkpoints(saver, self.branch)
 
-    async def _walk(self, graph: Any, thread: Any, context: RunContext, first: Any, begin: Any) -> bool:
-        """Run the graph, wait where it asks, and go on with the answers; whether it came to its end.
+    async def _has_begun(self, saver: BaseCheckpointSaver[Any]) -> bool:
+        """Whether there is a checkpoint to go on from; a run that was killed before its first one begins anew."""
+        if await saver.aget_tuple({"configurable": {"thread_id": self.branch}}) is not None:
+            return True
+        if self.ledger.stage:
+            shown = place_of(self.settings.checkpoints_url()).shown
+            raise endings.no_checkpoints(self.id, shown, str(self.row["settings"].get("checkpoint_url") or ""))
+        return False
 
-        `begin` is what a run begins with, `first` what is put in now.
-        """
+    async def _walk(self, graph: Any, thread: Any, context: RunContext, first: Any) -> bool:
+        """Run the graph, wait where it asks, and go on with the answers; whether it came to its end."""
         snapshot = await graph.aget_state(thread, subgraphs=True)
-        if first is None and not snapshot.values:  # it was queued, or its process died before the first checkpoint
-            first = begin
         ask_first = first is None and snapshot.interrupts
         while True:
             if not ask_first:
@@ -339,6 +349,9 @@ class Session:
             branch="" if self.branch == self.id else self.branch,
         )
         await self._emit(started, "started")
+
+    async def _tell_checkpoints(self, text: str) -> None:
+        await self._emit(Warned(code="checkpoints", text=text), f"checkpoints:{text}")
 
     async def _tell_isolation(self) -> None:
         found = await tiers.isolation(self.settings.confinement())

@@ -233,6 +233,7 @@ def _teller(emit: Callable[[Event, str], Awaitable[None]]) -> Callable[[str], No
 def _secrets(settings: AgentSettings, models: list[OpenModel]) -> list[str]:
     """What must not reach a record: keys of the models, and passwords of databases."""
     keys = [find_key(each.name.partition(":")[0]) for each in models]
-    urls = [settings.source().db or "", settings.database_url, settings.base_url, os.environ.get(REDIS, "")]
+    urls = [settings.source().db or "", settings.store_url(), settings.checkpoints_url(), settings.base_url,
+            os.environ.get(REDIS, "")]  # fmt: skip
     passwords = [urlsplit(url).password for url in urls if "@" in url]
     return [*(key.value for key in keys if key is not None), *(word for word in passwords if word)]

@@ -11,9 +11,10 @@ from typing import Any
 
 from omc_agent.ages import age_of
 from omc_agent.config import AgentSettings
-from omc_agent.errors import StoreError, UsageError
+from omc_agent.errors import AgentError, StoreError, UsageError
 from omc_agent.flags import Parser
 from omc_agent.listing import STATUSES
+from omc_agent.store.checkpoint_place import SQLITE, Place, place_of
 
 Upkeep = Callable[[argparse.Namespace], tuple[int, str]]
 
@@ -78,16 +79,16 @@ def _check(parsed: argparse.Namespace) -> tuple[int, str]:
         found.notes += [f"{left} folders are left of removals that broke off; the next removal clears them."] * bool(
             left
         )
-    checkpoints = home / "checkpoints.db"
-    found.problems += _damage(checkpoints)
-    bytes_there = checkpoints.stat().st_size if checkpoints.exists() else 0
+    place = place_of(settings.checkpoints_url())
+    found.problems += _damage(place)
+    bytes_there = place.file.stat().st_size if place.kind == SQLITE and place.file.exists() else 0
     told = {**vars(found), "whole": not found.problems, "checkpoint_bytes": bytes_there, "run_files": files,
             "run_bytes": size}  # fmt: skip
     if parsed.json:
         return int(bool(found.problems)), json.dumps(told)
     lines = [
         f"store        {found.url}, revision {found.revision}, {_size(found.bytes)}",
-        f"checkpoints  {checkpoints.name}, {_size(bytes_there)}",
+        f"checkpoints  {_where(place, bytes_there)}",
         f"workspaces   {files:,} files, {_size(size)}, in {home / 'runs'}",
         f"runs         {', '.join(f'{count} {status}' for status, count in found.runs.items()) or 'none'}",
         *(f"rows         {count:>9,} {name}" for name, count in found.tables.items()),
@@ -124,8 +125,9 @@ def _vacuum(parsed: argparse.Namespace) -> tuple[int, str]:
         after = examine_store(engine).bytes
     finally:
         engine.dispose()
-    checkpoints = settings.resolved_home() / "checkpoints.db"
-    if checkpoints.exists():
+    place = place_of(settings.checkpoints_url())
+    checkpoints = place.file
+    if place.kind == SQLITE and checkpoints.exists():
         before += checkpoints.stat().st_size
         with sqlite3.connect(checkpoints, timeout=30) as file:
             file.execute("VACUUM")
@@ -168,16 +170,26 @@ def _add(verbs: Any, name: str, upkeep: Upkeep, about: str) -> argparse.Argument
     return each
 
 
-def _damage(checkpoints: Path) -> list[str]:
-    if not checkpoints.exists():
-        return []
+def _damage(place: Place) -> list[str]:
+    """What is wrong with the checkpoints."""
+    from omc_agent.store.checkpoints import check_checkpoints
+
     try:
-        file = sqlite3.connect(f"file:{checkpoints}?mode=ro", uri=True, timeout=30)
+        check_checkpoints(place)
+        if place.kind != SQLITE or not place.file.exists():
+            return []
+        file = sqlite3.connect(f"file:{place.file}?mode=ro", uri=True, timeout=30)
         said = [str(row[0]) for row in file.execute("PRAGMA quick_check(5)")]
         file.close()
+    except AgentError as error:
+        return [error.line()]
     except sqlite3.DatabaseError as error:
-        return [f"{checkpoints.name}: {error}."]
-    return [f"{checkpoints.name}: {line}" for line in said if line != "ok"]
+        return [f"{place.file.name}: {error}."]
+    return [f"{place.file.name}: {line}" for line in said if line != "ok"]
+
+
+def _where(place: Place, size: int) -> str:
+    return f"{place.file.name}, {_size(size)}" if place.kind == SQLITE else place.shown
 
 
 def _size(count: int) -> str:

@@ -79,3 +79,14 @@ def postgres():
         pytest.skip(reason)
     with Postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_stack():
+    """A real Redis with JSON and search on loopback, which asks for its password."""
+    from tests.servers.redis_stack import PASSWORD, RedisServer, why_no_redis
+
+    if reason := why_no_redis():
+        pytest.skip(reason)
+    with RedisServer(password=PASSWORD) as server:
+        yield server

@@ -146,7 +146,7 @@ class ReportCard:
         if told is None:
             return ""
         url, words = told.url, esc(f"MLflow, {told.experiment}", 200)
-        if url and _is_safe(url):
+        if url and is_safe(url):
             return f'<a href="{esc(url, 1_000)}" target="_blank">{words}</a>'
         return f"<span>{words} in <code>{esc(told.place, 300)}</code></span>"
 

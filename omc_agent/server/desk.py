@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -118,12 +118,18 @@ class Desk:
         self._store = await asyncio.get_running_loop().run_in_executor(self._threads, self._open_now)
         return self._store
 
+    def _forget(self, branches: Sequence[str]) -> None:
+        from omc_agent.store.checkpoints import delete_checkpoints
+
+        delete_checkpoints(self.settings.checkpoints_url(), branches[0])
+
     def _open_now(self) -> SessionManager:
         from omc_agent.store.database import DatabaseFault, open_database
         from omc_agent.store.records import SessionManager
 
         try:
-            return SessionManager(open_database(self.settings.store_url(), synchronous=self.settings.synchronous))
+            engine = open_database(self.settings.store_url(), synchronous=self.settings.synchronous)
+            return SessionManager(engine, forget=self._forget)
         except AgentError:
             raise
         except (DatabaseFault, OSError, ImportError) as problem:

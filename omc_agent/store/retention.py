@@ -15,9 +15,10 @@ from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from omc_agent.errors import AgentError, RunError, StoreError
+from omc_agent.store.artifacts import delete_artifacts
 from omc_agent.store.branches import Branches
 from omc_agent.store.leases import Leases, database_time, new_owner
-from omc_agent.store.rows import Row, fence
+from omc_agent.store.rows import Row, Rows, fence
 from omc_agent.store.tables import (
     AgentArtifact,
     AgentCall,
@@ -111,7 +112,7 @@ class Retention(Branches):
                            try_=f"%agent stop {run_id} ends it; then it can be.")  # fmt: skip
         away: Path | None = None
         try:
-            _remove_elsewhere(self._artifact_paths(run_id))
+            _remove_elsewhere(self._artifacts_of(run_id), run_id, row["workspace"])
             if self.forget is not None:
                 self.forget(self.branches(run_id))
             away = _move_away(run_id, Path(row["workspace"]))
@@ -195,12 +196,12 @@ class Retention(Branches):
             else:
                 done.removed.append(counted)
 
-    def _artifact_paths(self, run_id: str) -> list[str]:
-        """Where its files lie, except those that are another run's too."""
+    def _artifacts_of(self, run_id: str) -> Rows:
+        """Rows of its files, except those that are another run's too."""
         others = select(AgentArtifact.path).where(AgentArtifact.session_id != run_id)
         mine = (AgentArtifact.session_id == run_id) & AgentArtifact.path.not_in(others)
         with self.engine.connect() as db:
-            return list(db.scalars(select(AgentArtifact.path).where(mine).distinct()))
+            return [dict(row) for row in db.execute(select(AgentArtifact.__table__).where(mine)).mappings()]
 
     def _count_rows(self, run_id: str) -> int:
         with self.engine.connect() as db:
@@ -260,24 +261,11 @@ def _move_away(run_id: str, folder: Path) -> Path | None:
     return away
 
 
-def _remove_elsewhere(paths: Iterable[str]) -> None:
-    """Artifacts that lie at a URL, such as one of a bucket."""
-    for path in paths:
-        if "://" in path:
-            _remove_at(path)
-
-
-def _remove_at(path: str) -> None:
-    from fsspec.core import url_to_fs
-
-    try:
-        files, name = url_to_fs(path)
-        if files.exists(name):
-            files.rm(name)
-    except FileNotFoundError:
-        return
-    except Exception as error:  # each store of files has errors of its own
-        raise _not_removed(path, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+def _remove_elsewhere(rows: Rows, run_id: str, workspace: str) -> None:
+    """Artifacts that lie outside the workspace, such as in a bucket."""
+    left = delete_artifacts([row for row in rows if not row["path"].startswith(f"{workspace}/")], run_id)
+    if left:
+        raise _not_removed(run_id, left[0])
 
 
 def _not_removed(what: str, why: str) -> StoreError:
