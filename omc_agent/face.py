@@ -27,6 +27,7 @@ from omc_agent.result import RunResult
 from omc_agent.secrecy import refuse_secrets
 from omc_agent.session import Session
 from omc_agent.spending import check_limits, pay
+from omc_agent.store.artifacts import check_url
 from omc_agent.store.leases import Leases
 from omc_agent.thinking import with_record
 
