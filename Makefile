@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup system demo lab test test-unit test-browser test-notebooks record-notebook lint lock clean \
-	test-attacks test-kill bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick
+	test-attacks test-kill test-crowd bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick
 
 setup: $(DONE)
 
@@ -82,6 +82,10 @@ test-attacks: setup system
 # A run that is killed after every event and every write, loses every child, and meets a full disk: some hours.
 test-kill: setup system
 	OMC_ALL_KILLS=1 $(PYTEST) -n 2 tests/test_kill.py
+
+# Eight processes on one store, on SQLite and on PostgreSQL, for half a minute each.
+test-crowd: setup system
+	OMC_CROWD=8 OMC_CROWD_SECONDS=30 $(PYTEST) tests/store/test_crowd.py
 
 # Other executors, for comparison only: they never come near our own environment.
 .venv-peers/.done:

@@ -119,6 +119,13 @@ def test_list_by_status_goal_and_time_in_pages(store, capsys):
     assert [run["id"] for run in json.loads(told(capsys, "list", "--until", until, "--json"))["runs"]] == ["r3", "r4"]
 
 
+def test_a_result_has_the_conversation(store):
+    from omc_agent.result import RunResult
+
+    (said,) = RunResult(store, "r0", AgentSettings()).history
+    assert (said["role"], said["content"], said["kind"], said["seq"]) == ("assistant", "x", "reason", 1)
+
+
 def test_the_magic_lists_with_the_same_flags(store):
     from omc_agent.verbs import Verbs
 
