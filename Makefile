@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup system demo lab test test-unit test-browser test-notebooks record-notebook lint lock clean \
-	test-attacks test-kill test-long bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick test-rest bench-rest redis-stack bench-stores
+	test-attacks test-kill test-long bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick test-rest bench-rest redis-stack bench-stores test-crowd
 
 setup: $(DONE)
 
@@ -98,6 +98,10 @@ test-kill: setup system
 # Requests that are made up from openapi.yaml, many of them against each address: some minutes.
 test-rest: setup system
 	OMC_ALL_REQUESTS=1 $(PYTEST) tests/server
+
+# Eight processes on one store, on SQLite and on PostgreSQL, for half a minute each.
+test-crowd: setup system
+	OMC_CROWD=8 OMC_CROWD_SECONDS=30 $(PYTEST) tests/store/test_crowd.py
 
 # Other executors, for comparison only: they never come near our own environment.
 .venv-peers/.done:

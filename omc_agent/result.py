@@ -110,6 +110,11 @@ class RunResult:
         return [{**{name: row[name] for name in keep}, "seconds": row["result"]["seconds"]} for row in rows]
 
     @property
+    def history(self) -> list[dict[str, Any]]:
+        """The conversation: role (user or assistant), content, kind, stage, seq, at; see `SessionManager.history`."""
+        return self._store.history(self.id)
+
+    @property
     def artifacts(self) -> list[dict[str, Any]]:
         """Files: name, path (or URL), sha256, size (bytes), made_by (the cell or stage)."""
         keep = ("name", "path", "sha256", "size", "made_by")

@@ -119,6 +119,13 @@ def test_list_by_status_goal_and_time_in_pages(store, capsys):
     assert [run["id"] for run in json.loads(told(capsys, "list", "--until", until, "--json"))["runs"]] == ["r3", "r4"]
 
 
+def test_a_result_has_the_conversation(store):
+    from omc_agent.result import RunResult
+
+    (said,) = RunResult(store, "r0", AgentSettings()).history
+    assert (said["role"], said["content"], said["kind"], said["seq"]) == ("assistant", "x", "reason", 1)
+
+
 def test_the_magic_lists_with_the_same_flags(store):
     from omc_agent.verbs import Verbs
 
@@ -224,3 +231,16 @@ def test_a_full_or_read_only_disk_still_shows_what_there_is(capsys, own_home):
     file.close()
     assert "1 runs removed" in told(capsys, "db", "prune", "--older-than", "90d")
     store.engine.dispose()
+
+
+def test_the_compose_file_starts_both_servers_for_this_machine_only():
+    from pathlib import Path
+
+    import yaml
+
+    made = yaml.safe_load((Path(__file__).parent.parent / "docs" / "compose.yaml").read_text())
+    assert set(made["services"]) == {"postgres", "redis"}
+    for service in made["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+        assert service["healthcheck"]["test"]
+        assert {volume.split(":")[0] for volume in service["volumes"]} <= set(made["volumes"])

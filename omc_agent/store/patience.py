@@ -11,7 +11,7 @@ import inspect
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,7 +51,8 @@ def waiting_for_store(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        _seconds.reset(before)
+        with suppress(ValueError):  # a coroutine that is thrown away is closed in somebody else's context
+            _seconds.reset(before)
 
 
 def called_at() -> datetime:
