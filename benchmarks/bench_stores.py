@@ -29,8 +29,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "agents")]
 REPEATS, ROUNDS, EVENTS = 5, 40, 40
 GROWTH = (10, 20, 40, 80)
 CODE = "for column in features.columns:\n    print(column, features[column].describe())\n" * 4
-_DRAW = random.Random(0)
-FIGURES = "\n".join(" ".join(f"{_DRAW.gauss(0, 1):.4f}" for _ in range(5)) for _ in range(45))  # no store can pack it
 
 
 @dataclass
@@ -53,6 +51,11 @@ class Spent:
     saver: float = 0.0
     cpu: float = 0.0
     server: float = 0.0
+
+
+def figures(draw: random.Random) -> str:
+    """What a cell printed: other figures each time, so that no store can pack them away."""
+    return "\n".join(" ".join(f"{draw.gauss(0, 1):.4f}" for _ in range(5)) for _ in range(45))
 
 
 def graph_of(rounds: int) -> Any:
@@ -86,9 +89,12 @@ def world() -> Any:
     from omc_agent.agents.context import Outcome
     from omc_agent.config import Work
 
-    return World(
-        work=Work(max_steps=10_000), outcome=lambda code, into: Outcome(n=1, status="ok", text=FIGURES)
-    ).context
+    draw = random.Random(0)
+
+    def printed(code: str, into: Any) -> Any:
+        return Outcome(n=1, status="ok", text=figures(draw))
+
+    return World(work=Work(max_steps=10_000), outcome=printed).context
 
 
 def opening() -> dict[str, Any]:
@@ -189,10 +195,10 @@ def event_costs(store: Store) -> list[float]:
     manager = SessionManager(open_database(store.ledger, synchronous=store.synchronous))
     with tempfile.TemporaryDirectory() as folder:
         manager.create("bench", workspaces=Path(folder), model="offline", settings={}, session_id="bench")
-        took = []
+        took, text = [], figures(random.Random(0))
         for n in range(EVENTS):
             start = time.perf_counter()
-            manager.append("bench", "bench", [(f"k{n}", Said(text=FIGURES))])
+            manager.append("bench", "bench", [(f"k{n}", Said(text=text))])
             took.append(1000 * (time.perf_counter() - start))
     manager.engine.dispose()
     return took
@@ -285,8 +291,9 @@ async def main() -> None:
         await stage(stores[0], "warm", 5)
         cost = await costs(stores)
         grown = [await growth(store) for store in (stores[0], stores[2], stores[3])]
+    printed = f"{len(figures(random.Random(0))):,} characters"
     write_result("bench-stores", [
-        f"A round: one answer and one cell of {len(FIGURES)} characters; {ROUNDS} rounds a stage, medians of"
+        f"A round: one answer and one cell that prints {printed}; {ROUNDS} rounds a stage, medians of"
         f" {REPEATS} stages that take turns. `CPU` is ours beyond that with checkpoints in memory.",
         "",
         "| checkpoints in | ms a round in the saver (least to most) | CPU ms a round | CPU ms of the server | ms an event of the ledger |",  # noqa: E501

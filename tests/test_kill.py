@@ -107,7 +107,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_it_goes_on_when_there_is_room(
     undisturbed, market, small_disk, write
 ):
     told = outcome(drive(small_disk, market, disk=write))
-    assert told["error"]["code"] in ("run.store", "run.failed")
+    assert told["error"]["code"] in ("run.store", "run.checkpoints", "run.failed")
     assert "full" in told["error"]["given"] or "No space" in told["error"]["given"]
     (small_disk / "filler").unlink()
     assert_same(outcome(drive(small_disk, market)), undisturbed)

@@ -279,3 +279,23 @@ async def test_a_redis_that_cannot_be_used_is_one_warning_without_a_password(fau
     assert SECRET not in told[0]
     assert ("pip install redis" in told[0]) == (fault == "no package")
     assert os.environ.get("OMC_AGENT_REDIS_URL") is None
+
+
+async def test_a_redis_that_goes_while_a_run_works_is_one_warning_and_the_model_answers(opened):
+    from tests.servers.redis_stack import RedisServer, why_no_redis
+
+    if reason := why_no_redis(stack=False):
+        pytest.skip(reason)
+    told = []
+    with RedisServer(stack=False, password=SECRET) as redis, ProviderServer(lambda turn: said("Well.")) as server:
+        shelf = SafeShelf("Redis", lambda: RedisShelf(redis.url), told.append)
+        model = opened(NAMES["openai"], server, shelf)
+        assert (await model.ainvoke("Go.")).text == "Well."
+        assert (await model.ainvoke("Go.")).text == "Well."
+        assert len(server.turns) == 1
+        redis.stop()
+        assert (await model.ainvoke("Go.")).text == "Well."
+        assert (await model.ainvoke("On.")).text == "Well."
+        assert len(server.turns) == 3
+    assert len(told) == 1
+    assert SECRET not in told[0]
