@@ -109,12 +109,14 @@ def test_runs_wait_for_a_place_first_come_first_served(server, client, kernel):
     assert (told["status"], told["position"]) == ("queued", 2)
 
     # One that waits can be stopped, and removed then; the next one moves up.
-    assert client.delete(f"/sessions/{second}").status_code == 409
     client.post(f"/sessions/{second}/stop")
     assert status(client, second, "stopped")["reason"] == "run.stopped"
     assert client.get(f"/sessions/{second}/messages").json()["messages"][-1]["kind"] == "run_finished"
+    assert client.delete(f"/sessions/{first}").status_code == 409  # it is at work
     assert client.delete(f"/sessions/{second}").status_code == 204
     assert client.get(f"/sessions/{third}").json()["position"] == 1
+    fifth = begin(client, **PLAN, kernel_id=kernel)
+    assert client.delete(f"/sessions/{fifth}").status_code == 204
 
     answer = {"decision": "approve", "request": asked[0]}
     assert client.post(f"/sessions/{first}/respond", answer).json()["first"] is True
