@@ -108,7 +108,9 @@ class SessionHandler(AgentHandler):
 
     async def delete(self, name: str) -> None:
         """Remove it with its files; not while somebody drives it."""
-        await self.run(name)
+        row = await self.run(name)
+        if row["status"] == "queued" and self.desk.starter is not None:
+            await self.desk.starter.leave(name)  # one that is begun already is driven, and refused below
         if await self.is_driven(name):
             raise conflict(f"Run {name} is at work.", "What it writes would come back.", "Stop it first.")
         await self.ask(lambda store: store.delete(name))
