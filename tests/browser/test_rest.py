@@ -45,13 +45,14 @@ def test_a_notebook_shows_a_run_of_rest_and_rest_answers_it(notebook, lab, marke
     nb.run_all()
     (asked,) = until(url, run, "awaiting_user")["open_requests"]
     cell = nb.cell(1)
-    cell.locator(".omc-plan").first.wait_for(timeout=90_000)
+    cell.get_by_text("Go on with this plan?").first.wait_for(timeout=90_000)
     assert nb.prompt(1) == "[*]:"
     name = "dark" if theme else "light"
     nb.shot(f"rest-asked-{name}")
 
     decided = rest(url, "POST", f"/sessions/{run}/respond", {"decision": "approve", "request": asked})
     assert decided["first"] is True
+    cell.locator(".omc-plan").first.wait_for(timeout=60_000)
     cell.locator(".omc-report").first.wait_for(timeout=180_000)
     nb.wait_done(2, 60)
     assert "after it" in nb.text(2)
