@@ -12,9 +12,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 LOAD = "%load_ext omc_agent"
 OPEN_RUNNING = "() => { jupyterapp.shell.activateById('jp-running-sessions'); }"
-OPEN_CONSOLE = """
-async path => { await jupyterapp.commands.execute('console:open', {path}); }
-"""
 
 
 def rest(url: str, method: str, path: str, body=None):
@@ -72,9 +69,10 @@ def test_a_console_on_the_kernel_of_a_run_has_its_result(notebook, lab, market):
         "() => window.jupyterapp && jupyterapp.shell.currentWidget !== undefined", timeout=60_000
     )
     nb.page.evaluate(OPEN_RUNNING)
-    nb.page.get_by_text(f"run {run}").first.wait_for(timeout=30_000)
+    label = nb.page.locator(f".jp-RunningSessions-itemLabel[title^='run {run}']").first
+    label.wait_for(state="attached", timeout=30_000)  # below its kernel, which is folded
     nb.shot("rest-running")
-    nb.page.get_by_text(f"run {run}").first.click()
+    label.evaluate("e => e.click()")
     entry = nb.page.locator(".jp-CodeConsole-input .cm-content")
     entry.wait_for(timeout=30_000)
     entry.click()
