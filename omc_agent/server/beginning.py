@@ -47,7 +47,7 @@ class _Goal(Body):
     id: str | None = Field(None, pattern=NAME)
     follow: str | None = Field(None, pattern=NAME)
     plan: bool = False
-    out: str | None = Field(None, max_length=80)
+    out: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,79}$")
     bg: bool = True  # it always is
     kernel_id: str | None = Field(None, max_length=80)
 
@@ -94,9 +94,9 @@ def given_flags(found: BaseModel, settings: AgentSettings) -> dict[str, Any]:
     return given
 
 
-def check_frames(names: list[str], kernel_id: str | None, out: str | None = None) -> None:
+def check_frames(names: list[str], kernel_id: str | None) -> None:
     """Frames are variables of a kernel: plain names, and a kernel that has them."""
-    for name in (*names, *([out] if out else [])):
+    for name in names:
         if not name.isidentifier() or len(name) > 80:
             raise UsageError("usage.value", given=f"{name[:80]!r} is no variable.", have="Nothing was done.",
                              try_="Name DataFrames of the kernel.")  # fmt: skip

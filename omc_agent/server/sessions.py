@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.utils import url_path_join
@@ -14,7 +15,7 @@ from omc_agent.server.beginning import Beginning, check_frames, check_text, give
 from omc_agent.server.bodies import Query, fitted, read_json
 from omc_agent.server.failures import conflict, forbidden
 from omc_agent.server.kernels import no_kernel
-from omc_agent.server.shapes import session_shape, settings_shape
+from omc_agent.server.shapes import in_utc, session_shape, settings_shape
 
 PAGE = 200  # rows that are read at once where an Authorizer looks at each
 
@@ -22,10 +23,23 @@ PAGE = 200  # rows that are read at once where an Authorizer looks at each
 class ListQuery(Query):
     """Which runs."""
 
-    status: str | None = Field(None, max_length=40)
+    status: Literal["queued", "running", "awaiting_user", "finished", "failed", "stopped", "parked"] | None = None
     goal: str | None = Field(None, max_length=200)
     limit: int = Field(50, ge=1, le=500)
     offset: int = Field(0, ge=0, le=1_000_000)
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def holds(self, row: Row) -> bool:
+        """Whether the run was begun in that time: from `since`, before `until`; without a zone they are UTC."""
+        begun = in_utc(row["created_at"])
+        return (self.since is None or begun >= in_utc(self.since)) and (
+            self.until is None or begun < in_utc(self.until)
+        )
+
+    def is_past(self, row: Row) -> bool:
+        """Whether no older run can be meant."""
+        return self.since is not None and in_utc(row["created_at"]) < in_utc(self.since)
 
 
 class SessionsHandler(AgentHandler):
@@ -45,7 +59,7 @@ class SessionsHandler(AgentHandler):
         """Begin a run, in a kernel of its own or in the one that is named."""
         asked: Any = fitted(Beginning, plain_names(read_json(self.request.body)), "request")
         check_text(asked.goal, "goal", self.desk.settings.rest_goal)
-        check_frames(asked.data, asked.kernel_id, asked.out)
+        check_frames(asked.data, asked.kernel_id)
         flags = given_flags(asked, self.desk.settings)
         flags |= {name: value for name in ("data", "id", "follow", "plan", "out") if (value := getattr(asked, name))}
         starter = self.desk.who_starts()
@@ -74,9 +88,9 @@ class SessionsHandler(AgentHandler):
         read = 0
         while len(found) < most:
             rows = await self.ask(partial(_page, asked, read))
-            found += [row for row in rows if await self.may("read", row)]
+            found += [row for row in rows if asked.holds(row) and await self.may("read", row)]
             read += len(rows)
-            if len(rows) < PAGE:
+            if len(rows) < PAGE or asked.is_past(rows[-1]):
                 break
         return found
 
@@ -96,7 +110,7 @@ class SessionHandler(AgentHandler):
         """Remove it with its files; not while somebody drives it."""
         row = await self.run(name)
         if row["status"] == "queued" and self.desk.starter is not None:
-            await self.desk.starter.leave(name)
+            await self.desk.starter.leave(name)  # one that is begun already is driven, and refused below
         if await self.is_driven(name):
             raise conflict(f"Run {name} is at work.", "What it writes would come back.", "Stop it first.")
         await self.ask(lambda store: store.delete(name))

@@ -56,6 +56,9 @@ def moment(at: datetime | None) -> str | None:
     >>> moment(datetime(2024, 5, 4, 12))
     '2024-05-04T12:00:00+00:00'
     """
-    if at is None:
-        return None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    return None if at is None else in_utc(at).isoformat()
+
+
+def in_utc(at: datetime) -> datetime:
+    """A time with its zone, which is UTC where none is said."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)

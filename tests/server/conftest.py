@@ -78,15 +78,15 @@ class Server:
         self.client = Client(self.url)
         self.store = SessionManager(open_database(f"sqlite:///{self.home / 'store.db'}"))
 
-    def jupyter(self, method: str, path: str, **more: Any) -> requests.Response:
-        """A request to Jupyter itself."""
-        headers = {"Authorization": f"token {TOKEN}"}
-        return requests.request(method, f"{self.url}{path}", headers=headers, timeout=60, **more)
-
     def move(self, home: Path) -> None:
         """The store of another home, which the server was given by the environment."""
         self.store.engine.dispose()
         self.home, self.store = home, SessionManager(open_database(f"sqlite:///{home / 'store.db'}"))
+
+    def jupyter(self, method: str, path: str, **more: Any) -> requests.Response:
+        """A request to Jupyter itself."""
+        headers = {"Authorization": f"token {TOKEN}"}
+        return requests.request(method, f"{self.url}{path}", headers=headers, timeout=60, **more)
 
     def seed(self, goal: str = "Predict whether BTC rises", *, status: str = "finished", **values: Any) -> Row:
         """A row of a run with its workspace, as if it had been; nobody drives it."""

@@ -27,6 +27,18 @@ def test_runs_are_listed_newest_first_and_in_pages(server, client):
     assert client.get("/sessions", params={**query, "status": "finished"}).json()["sessions"] == []
 
 
+def test_runs_are_listed_by_the_time_they_were_begun(server, client):
+    first, second = (server.seed("Explore CARDANO") for _ in range(2))
+    between = server.store.read(second["id"])["created_at"].isoformat()  # without a zone: UTC
+    after = client.get("/sessions", params={"goal": "CARDANO", "since": between}).json()["sessions"]
+    before = client.get("/sessions", params={"goal": "CARDANO", "until": f"{between}Z"}).json()["sessions"]
+    assert [row["id"] for row in after] == [second["id"]]
+    assert [row["id"] for row in before] == [first["id"]]
+    for query in ({"since": "yesterday"}, {"status": "lunch"}):
+        answer = client.get("/sessions", params=query)
+        assert (answer.status_code, answer.json()["code"]) == (400, "usage.value")
+
+
 def test_what_is_not_there_is_told_in_parts(client):
     answer = client.get("/sessions/nothere")
     assert answer.status_code == 404
