@@ -184,9 +184,7 @@ def resume(
 def attach(run_id: str, *, settings: AgentSettings, view: View | None = None) -> Handle:
     """Show a run from its beginning, and go on showing it while another process drives it."""
     shared = orchestrator_for(settings)
-    shown = _shown(view)
-    shown.pop("on_tick", None)
-    follower = Follower(shared.store, shared.store.read(run_id), **shown)
+    follower = Follower(shared.store, shared.store.read(run_id), **_shown(view))
     return Handle(follower, the_engine().submit(follower.run()), settings, shared.store)
 
 

@@ -14,6 +14,7 @@ from omc_agent.store.records import Row, SessionManager
 
 LOOK_SECONDS = 0.2
 STORE_SECONDS = 60.0  # a database that is gone is waited for, as by the run
+TICK_SECONDS = 1.0
 BETWEEN_SECONDS = 3.0  # from the last sign of an engine to calling it gone: it may just hand over
 
 
@@ -26,8 +27,9 @@ class Follower:
         Of the run.
     row : Row
         Of `agent_sessions`.
-    listener, on_past, on_end : callable, optional
-        Hears each new event; gets the earlier ones at once; is called when there is no more to come.
+    listener, on_past, on_end, on_tick : callable, optional
+        Hears each new event; gets the earlier ones at once; is called when there is no more to come; is called each
+        second with the cost so far.
     """
 
     def __init__(
@@ -38,12 +40,13 @@ class Follower:
         listener: Callable[[Event], None] | None = None,
         on_past: Callable[[list[Event]], None] | None = None,
         on_end: Callable[[], None] | None = None,
+        on_tick: Callable[[float], None] | None = None,
     ) -> None:
         self.store, self.row, self.id = store, row, str(row["id"])
         self.status, self.reason, self.stage = str(row["status"]), str(row["reason"]), str(row["stage"])
         self.error: AgentError | None = None
-        self._listener, self._on_past, self._on_end = listener, on_past, on_end
-        self._seen = 0
+        self._listener, self._on_past, self._on_end, self._on_tick = listener, on_past, on_end, on_tick
+        self._seen, self._ticked = 0, 0.0
 
     async def run(self) -> None:
         """Follow until the run ended, waits for nobody's engine, or its engine is gone."""
@@ -67,6 +70,7 @@ class Follower:
             time.monotonic() - alive < BETWEEN_SECONDS and ended is None
         ):
             await asyncio.sleep(LOOK_SECONDS)
+            await self._tick()
             for event in await self._new():
                 alive = time.monotonic()
                 ended = event if isinstance(event, RunFinished) else None
@@ -75,6 +79,12 @@ class Follower:
             if ended is not None:
                 break
         await self._settle(ended)
+
+    async def _tick(self) -> None:
+        if self._on_tick is not None and time.monotonic() - self._ticked >= TICK_SECONDS:
+            self._ticked = time.monotonic()
+            cost = await asyncio.to_thread(self.store.cost_of, self.id)
+            self._on_tick(float(cost["usd"]))
 
     async def _settle(self, ended: RunFinished | None) -> None:
         if ended is None:

@@ -74,7 +74,8 @@ class WaitingRoom:
         asked = {name: opens[each] for name, each in names.items()}
         for request, sha256, _ in asked.values():
             self.asked.add((request.gate, request.stage, sha256))
-        deadline = await self._ask(asked)
+        patience = await self._ask(asked)
+        due = time.monotonic() + patience if patience else None  # whatever happens to the time of day meanwhile
         await asyncio.to_thread(self.store.update, self.ledger.run_id, status="awaiting_user")
         while True:
             rows = await asyncio.to_thread(self.store.requests, self.ledger.run_id, status=None)
@@ -86,7 +87,7 @@ class WaitingRoom:
                     await self._tell_decided(row, row["id"])
                 await asyncio.to_thread(self.store.update, self.ledger.run_id, status="running")
                 return {names[row["id"]]: row["decision"] for row in mine}
-            if not self.gates.interactive or (deadline is not None and time.time() >= deadline):
+            if not self.gates.interactive or (due is not None and time.monotonic() >= due):
                 if not await self._give_up(asked):
                     return None
                 continue
@@ -103,7 +104,7 @@ class WaitingRoom:
         return f"{interrupt_id}-{sha256[:16]}" if earlier else interrupt_id
 
     async def _ask(self, asked: dict[str, tuple[Request, str, bool]]) -> float | None:
-        """Write each question, and only then show it; returns when the answer is due."""
+        """Write each question, and only then show it; returns the seconds that it may wait; None: any."""
         patience = self.gates.answer_within if self.gates.interactive else 0.0
         deadline = time.time() + patience if patience else None
         for request_id, (request, sha256, held) in asked.items():
@@ -124,7 +125,7 @@ class WaitingRoom:
             if not await self.ledger.emit(told, f"{request_id}:opened"):
                 self.ledger.show(told)  # it waits again, with a new deadline
         await self.ledger.flush()
-        return deadline
+        return patience or None
 
     async def _give_up(self, asked: dict[str, tuple[Request, str, bool]]) -> bool:
         """Nobody answered: the chosen outcome; False: park."""

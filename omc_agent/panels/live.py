@@ -105,6 +105,8 @@ class Strip:
         for event in events:
             self._take(event)
         self._match()
+        if not self._closed:
+            self._line.value = self._line_html()
 
     def tick(self, usd: float | None = None) -> None:
         """Once a second: move the line and the countdowns on. `usd` is the cost so far."""

@@ -12,9 +12,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 LOAD = "%load_ext omc_agent"
 OPEN_RUNNING = "() => { jupyterapp.shell.activateById('jp-running-sessions'); }"
-OPEN_CONSOLE = """
-async path => { await jupyterapp.commands.execute('console:open', {path}); }
-"""
 
 
 def rest(url: str, method: str, path: str, body=None):
@@ -45,13 +42,14 @@ def test_a_notebook_shows_a_run_of_rest_and_rest_answers_it(notebook, lab, marke
     nb.run_all()
     (asked,) = until(url, run, "awaiting_user")["open_requests"]
     cell = nb.cell(1)
-    cell.locator(".omc-plan").first.wait_for(timeout=90_000)
+    cell.get_by_text("Go on with this plan?").first.wait_for(timeout=90_000)
     assert nb.prompt(1) == "[*]:"
     name = "dark" if theme else "light"
     nb.shot(f"rest-asked-{name}")
 
     decided = rest(url, "POST", f"/sessions/{run}/respond", {"decision": "approve", "request": asked})
     assert decided["first"] is True
+    cell.locator(".omc-plan").first.wait_for(timeout=60_000)
     cell.locator(".omc-report").first.wait_for(timeout=180_000)
     nb.wait_done(2, 60)
     assert "after it" in nb.text(2)
@@ -71,9 +69,10 @@ def test_a_console_on_the_kernel_of_a_run_has_its_result(notebook, lab, market):
         "() => window.jupyterapp && jupyterapp.shell.currentWidget !== undefined", timeout=60_000
     )
     nb.page.evaluate(OPEN_RUNNING)
-    nb.page.get_by_text(f"run {run}").first.wait_for(timeout=30_000)
+    label = nb.page.locator(f".jp-RunningSessions-itemLabel[title^='run {run}']").first
+    label.wait_for(state="attached", timeout=30_000)  # below its kernel, which is folded
     nb.shot("rest-running")
-    nb.page.get_by_text(f"run {run}").first.click()
+    label.evaluate("e => e.click()")
     entry = nb.page.locator(".jp-CodeConsole-input .cm-content")
     entry.wait_for(timeout=30_000)
     entry.click()
