@@ -14,7 +14,7 @@ from omc_agent.flags import Parser
 if TYPE_CHECKING:
     from omc_agent.store.records import SessionManager
 
-STATUSES = ("running", "awaiting_user", "parked", "finished", "failed", "stopped")
+STATUSES = ("queued", "running", "awaiting_user", "parked", "finished", "failed", "stopped")
 
 
 def list_parser(parser: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:

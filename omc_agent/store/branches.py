@@ -81,23 +81,6 @@ class Branches:
                            have=f"Its branches are {', '.join(there)}.", try_=f"%agent show {run_id}")  # fmt: skip
         return run_id, branch
 
-    def told(
-        self, run_id: str, *, after_seq: int = 0, limit: int | None = None, branch: str | None = None
-    ) -> list[dict[str, object]]:
-        """Rows of the ledger in order, to be gone on with after the last `seq`.
-
-        Each has ``seq`` (1, 2, ... over all branches), ``at`` (UTC), ``branch``, ``stage``, ``role``, ``kind``,
-        ``content`` (plain text) and ``fields`` (all of the event).
-        """
-        table = AgentSessionMessage
-        query = select(table.seq, table.at, table.branch, table.stage, table.role, table.kind, table.content,
-                       table.metadata_.label("fields"))  # fmt: skip
-        query = query.where(table.session_id == run_id, table.seq > after_seq).order_by(table.seq)
-        if branch:
-            query = query.where(table.branch == branch)
-        with self.engine.connect() as db:
-            return [dict(row) for row in db.execute(query.limit(limit) if limit is not None else query).mappings()]
-
     def story(self, run_id: str, branch: str | None = None) -> list[Told]:
         """The events that led to a branch (default: the run's present one), with their numbers: its own, and those
         of the branches it comes from until it left them.

@@ -43,7 +43,7 @@ class Speaker:
     def __init__(self, uri: str, experiment: str) -> None:
         from mlflow.tracking import MlflowClient
 
-        self._client = MlflowClient(tracking_uri=uri)
+        self._client, self._uri = MlflowClient(tracking_uri=uri), uri
         self._experiment = self._experiment_of(experiment)
         self._missing: list[str] = []
 
@@ -126,7 +126,7 @@ class Speaker:
         found = self._client.get_experiment_by_name(name)
         if found is None:
             try:
-                return str(self._client.create_experiment(name))
+                return str(self._client.create_experiment(name, artifact_location=files_beside(self._uri)))
             except MlflowException:  # another run made it in this moment
                 found = self._client.get_experiment_by_name(name)
                 if found is None:
@@ -134,6 +134,22 @@ class Speaker:
         if found.lifecycle_stage != "active":
             raise ValueError(f"the experiment {name} was deleted; restore it, or name another")
         return str(found.experiment_id)
+
+
+def files_beside(uri: str) -> str | None:
+    """Where files go when the tracking store is a SQLite file: the folder ``mlruns`` beside it.
+
+    MLflow's own default is below the working folder of whoever makes the experiment. None leaves it to MLflow.
+
+    Examples
+    --------
+    >>> files_beside("sqlite:////data/mlflow.db"), files_beside("http://localhost:5000")
+    ('file:///data/mlruns', None)
+    """
+    scheme, there, path = uri.partition(":///")
+    if not there or not scheme.startswith("sqlite") or not path or path.startswith(":memory:"):
+        return None
+    return Path(path.partition("?")[0]).resolve().with_name("mlruns").as_uri()
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_the_verb_sends_it_later_and_says_where(explored, capsys, monkeypatch, t
     file.close()
     assert found["omc_agent.session"] == result.id
     assert found["omc_agent.task"] == "analysis"
-    assert list(tmp_path.glob(f"mlruns/*/{sent['run_id']}/artifacts/report.html"))
+    assert list(tmp_path.glob(f"mlruns/{sent['run_id']}/artifacts/report.html"))
     assert result_of(home, result.id).tracked["run_id"] == sent["run_id"]
 
 
