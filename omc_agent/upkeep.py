@@ -175,8 +175,10 @@ def _damage(place: Place) -> list[str]:
     from omc_agent.store.checkpoints import check_checkpoints
 
     try:
-        check_checkpoints(place)
-        if place.kind != SQLITE or not place.file.exists():
+        if place.kind != SQLITE:
+            check_checkpoints(place)
+            return []
+        if not place.file.exists():
             return []
         file = sqlite3.connect(f"file:{place.file}?mode=ro", uri=True, timeout=30)
         said = [str(row[0]) for row in file.execute("PRAGMA quick_check(5)")]

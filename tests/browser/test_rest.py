@@ -11,7 +11,6 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 LOAD = "%load_ext omc_agent"
-OPEN_RUNNING = "() => { jupyterapp.shell.activateById('jp-running-sessions'); }"
 
 
 def rest(url: str, method: str, path: str, body=None):
@@ -65,14 +64,12 @@ def test_a_console_on_the_kernel_of_a_run_has_its_result(notebook, lab, market):
     until(url, run, "finished")
     nb = notebook("1", height=900, width=1400)
     nb.page.goto(f"{url}/lab")
-    nb.page.wait_for_function(
-        "() => window.jupyterapp && jupyterapp.shell.currentWidget !== undefined", timeout=60_000
-    )
-    nb.page.evaluate(OPEN_RUNNING)
-    label = nb.page.locator(f".jp-RunningSessions-itemLabel[title^='run {run}']").first
-    label.wait_for(state="attached", timeout=30_000)  # below its kernel, which is folded
+    nb.page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)
+    nb.page.locator("li[data-id='jp-running-sessions']").click()
+    label = nb.page.locator(".jp-RunningSessions-itemLabel", has_text=f"run {run}").last  # below its kernel
+    label.wait_for(timeout=30_000)
     nb.shot("rest-running")
-    label.evaluate("e => e.click()")
+    label.click()
     entry = nb.page.locator(".jp-CodeConsole-input .cm-content")
     entry.wait_for(timeout=30_000)
     entry.click()
