@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from omc_agent.errors import RunError
+from omc_agent.errors import AgentError, RunError
 from omc_agent.events import ArtifactSaved
 from omc_agent.store.filesystems import FileSystem, check_url, local_folder
 
@@ -218,7 +218,7 @@ def _clear(root: str, run_id: str) -> list[str]:
         files = FileSystem(root)
         for url in files.names(f"{root.rstrip('/')}/{run_id}/"):
             files.remove(url)
-    except RunError as error:
+    except AgentError as error:
         return [] if error.code == "run.no_artifact" else [error.line()]
     return []
 

@@ -184,22 +184,21 @@ def test_what_cannot_be_removed_leaves_the_run_as_it_was(store, old, tmp_path, m
 
 def test_files_at_a_url_go_too_but_not_those_of_another_run(store, old):
     files = fsspec.filesystem("memory")
-    for name in ("own", "shared"):
-        files.pipe(f"/bucket/{name}", b"x")
     for run in ("a", "b"):
         old(run)
-        store.record_artifact(run, run, name="shared", path="memory://bucket/shared", sha256="0", size=1)
-    store.record_artifact("a", "a", name="own", path="memory://bucket/own", sha256="0", size=1)
+        for branch in (run, f"{run}.2"):
+            files.pipe(f"/bucket/{run}/{branch}/report", b"x")
+            path = f"memory://bucket/{run}/{branch}/report"
+            store.record_artifact(run, branch, name="report", path=path, sha256="0", size=1)
     store.delete("a")
-    assert not files.exists("/bucket/own")
-    assert files.exists("/bucket/shared")
+    assert files.find("/bucket") == ["/bucket/b/b.2/report", "/bucket/b/b/report"]
     store.delete("b")
-    assert not files.exists("/bucket/shared")
+    assert files.find("/bucket") == []
 
 
 def test_a_bucket_that_cannot_be_reached_keeps_the_run(store, old):
     old("r")
-    store.record_artifact("r", "r", name="x", path="nosuchprotocol://bucket/x", sha256="0", size=1)
+    store.record_artifact("r", "r", name="x", path="nosuchprotocol://bucket/r/r/x", sha256="0", size=1)
     age(store, "r", 100)
     with pytest.raises(StoreError) as refused:
         store.delete("r")
