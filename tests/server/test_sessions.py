@@ -29,7 +29,7 @@ def test_runs_are_listed_newest_first_and_in_pages(server, client):
 
 def test_runs_are_listed_by_the_time_they_were_begun(server, client):
     first, second = (server.seed("Explore CARDANO") for _ in range(2))
-    between = server.store.read(second["id"])["created_at"].isoformat()  # without a zone: UTC
+    between = server.store.read(second["id"])["created_at"].replace(tzinfo=None).isoformat()  # without a zone: UTC
     after = client.get("/sessions", params={"goal": "CARDANO", "since": between}).json()["sessions"]
     before = client.get("/sessions", params={"goal": "CARDANO", "until": f"{between}Z"}).json()["sessions"]
     assert [row["id"] for row in after] == [second["id"]]
