@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # Two cores: numeric libraries of test processes must not fight over them.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup system demo lab test test-unit test-browser test-notebooks record-notebook lint lock clean \
+.PHONY: setup system servers demo lab test test-unit test-browser test-notebooks record-notebook lint lock clean \
 	test-attacks test-kill test-long bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-trust bench-trust-quick test-rest bench-rest redis-stack bench-stores test-crowd
 
 setup: $(DONE)
@@ -30,9 +30,11 @@ apt = { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -
 system:
 	@command -v chromium >/dev/null || $(call apt,chromium fonts-dejavu-core)
 	@command -v bwrap >/dev/null || $(call apt,bubblewrap)
+
+# What tests and benchmarks talk to on loopback; a demo needs none of it.
+servers: system
 	@command -v redis-server >/dev/null || $(call apt,redis-server)
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || $(call apt,postgresql)
-
 	@test "$$(uname -sm)" != "Linux x86_64" || $(MAKE) -s redis-stack
 
 # A Redis with JSON and search, for tests on loopback only: never shipped (RSALv2/SSPL, and an OpenSSL without repairs).
@@ -53,18 +55,18 @@ demo: setup system
 lab: setup system
 	cd notebooks && ../$(BIN)/jupyter lab
 
-test: setup system lint test-unit test-browser test-notebooks
+test: setup servers lint test-unit test-browser test-notebooks
 	@$(BIN)/python -m coverage report --fail-under=85 | tail -n 40
 
-test-unit: setup system
+test-unit: setup servers
 	@rm -f .coverage .coverage.*
 	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder tests/test_kill.py tests/attacks tests omc_agent --doctest-modules --ignore=tests/browser --ignore=tests/notebooks \
 		-m "not long" --ignore=omc_agent/store/migrations --cov --cov-report=
 
-test-browser: setup system
+test-browser: setup servers
 	$(PYTEST) -n 2 --dist loadgroup tests/browser
 
-test-notebooks: setup system
+test-notebooks: setup servers
 	$(PYTEST) -n 2 --dist loadfile -o filterwarnings= --nbval-lax --nbval-cell-timeout=300 notebooks
 	$(PYTEST) -o filterwarnings= --nbval --nbval-cell-timeout=300 \
 		--nbval-sanitize-with=notebooks/sanitize.cfg tests/notebooks
@@ -84,23 +86,23 @@ lock: setup
 	sed -i '/^#/d' constraints.txt
 
 # Whole runs that `make test` leaves out, because a cheaper test holds the same: some minutes.
-test-long: setup system
+test-long: setup servers
 	$(PYTEST) -n 2 --dist loadfile -m long tests --ignore=tests/browser --ignore=tests/notebooks
 
 # The attacks with every way of the walled tier, as root and as an ordinary user.
-test-attacks: setup system
+test-attacks: setup servers
 	OMC_ALL_WAYS=1 $(PYTEST) tests/attacks
 
 # A run that is killed after every event and every write, loses every child, and meets a full disk: some hours.
-test-kill: setup system
+test-kill: setup servers
 	OMC_ALL_KILLS=1 $(PYTEST) -n 2 tests/test_kill.py
 
 # Requests that are made up from openapi.yaml, many of them against each address: some minutes.
-test-rest: setup system
+test-rest: setup servers
 	OMC_ALL_REQUESTS=1 $(PYTEST) tests/server
 
 # Eight processes on one store, on SQLite and on PostgreSQL, for half a minute each.
-test-crowd: setup system
+test-crowd: setup servers
 	OMC_CROWD=8 OMC_CROWD_SECONDS=30 $(PYTEST) tests/store/test_crowd.py
 
 # Other executors, for comparison only: they never come near our own environment.
@@ -111,7 +113,7 @@ test-crowd: setup system
 
 bench-sandbox: .venv-peers/.done
 
-bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-rest bench-stores: setup system
+bench-model bench-goal bench-start bench-fit bench-sandbox bench-human bench-rest bench-stores: setup servers
 	$(BIN)/python benchmarks/$(subst -,_,$@).py
 
 # The systems that ours is compared with on data, and the bundled sets of statsmodels.

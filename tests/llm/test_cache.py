@@ -223,7 +223,7 @@ def free_port() -> int:
 def redis_port(tmp_path_factory):
     server = shutil.which("redis-server")
     if server is None:
-        pytest.skip("redis-server is not installed; `make system` installs it")
+        pytest.skip("redis-server is not installed; `make servers` installs it")
     folder, port = tmp_path_factory.mktemp("redis"), free_port()
     command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
                "--appendonly", "no", "--requirepass", SECRET]  # fmt: skip

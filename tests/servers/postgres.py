@@ -119,7 +119,7 @@ class Postgres:
 def why_no_postgres() -> str:
     """Why no server can be started here, as a sentence that says what to do; empty where it can."""
     if not _binary("postgres") or not _binary("initdb"):
-        return "no PostgreSQL server is installed: apt-get install postgresql (`make system` does)"
+        return "no PostgreSQL server is installed: apt-get install postgresql (`make servers` does)"
     if os.geteuid() == 0 and not _other_user():
         return f"PostgreSQL refuses root, and there is no user {' or '.join(_ROOT_USES)} to start it as: add one"
     return ""

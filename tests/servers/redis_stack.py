@@ -118,7 +118,7 @@ def why_no_redis(*, stack: bool = True) -> str:
     if stack and not (STACK / ".done").exists():
         return f"no Redis with JSON and search in {STACK.name}: `make redis-stack` fetches it (Linux on x86-64)"
     if not stack and not shutil.which("redis-server"):
-        return "no redis-server is installed: apt-get install redis-server (`make system` does)"
+        return "no redis-server is installed: apt-get install redis-server (`make servers` does)"
     return ""
 
 
