@@ -52,7 +52,7 @@ def rows_of(folder):
     return rows, cost
 
 
-@pytest.mark.parametrize("moment", ["answered", "counted"])
+@pytest.mark.parametrize("moment", ["answered", pytest.param("counted", marks=pytest.mark.long)])
 def test_killed_again_and_again_before_or_after_the_usage_is_written(tmp_path, moment):
     with ProviderServer(answer) as server:
         kills = through(server, tmp_path, moment)

@@ -20,7 +20,7 @@ from omc_agent.store.checkpoints import delete_checkpoints
 GOAL = "Explore BTC over the last 5 days"
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "redis"])
+@pytest.mark.parametrize("kind", ["postgresql", pytest.param("redis", marks=pytest.mark.long)])
 def test_it_parks_here_and_is_finished_there(kind, request, market, own_home, monkeypatch):
     server = request.getfixturevalue("postgres" if kind == "postgresql" else "redis_stack")
     url = server.new_database() if kind == "postgresql" else server.url

@@ -41,6 +41,7 @@ def waited_for(look, seconds=60):
         time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_a_run_whose_database_goes_away_twice_ends_like_any_other(market, tmp_path):
     """Once it waits; once it gives up in one sentence, and another process goes on: nothing is lost or done twice."""
     if reason := why_no_postgres():
