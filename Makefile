@@ -64,7 +64,7 @@ test-unit: setup servers
 		-m "not long" --ignore=omc_agent/store/migrations --cov --cov-report=
 
 test-browser: setup servers
-	$(PYTEST) -n 2 --dist loadgroup tests/browser
+	$(PYTEST) -n 2 --dist loadgroup -m "not long" tests/browser
 
 test-notebooks: setup servers
 	$(PYTEST) -n 2 --dist loadfile -o filterwarnings= --nbval-lax --nbval-cell-timeout=300 notebooks
@@ -87,7 +87,7 @@ lock: setup
 
 # Whole runs that `make test` leaves out, because a cheaper test holds the same: some minutes.
 test-long: setup servers
-	$(PYTEST) -n 2 --dist loadfile -m long tests --ignore=tests/browser --ignore=tests/notebooks
+	$(PYTEST) -n 2 --dist loadfile -m long tests --ignore=tests/notebooks
 
 # The attacks with every way of the walled tier, as root and as an ordinary user.
 test-attacks: setup servers

@@ -32,7 +32,9 @@ def until(url: str, run: str, *wanted: str) -> dict:
     pytest.fail(f"{run} is {told['status']} {told['reason']}")
 
 
-@pytest.mark.parametrize("theme", [None, "JupyterLab Dark"], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    "theme", [None, pytest.param("JupyterLab Dark", marks=pytest.mark.long)], ids=["light", "dark"]
+)
 def test_a_notebook_shows_a_run_of_rest_and_rest_answers_it(notebook, lab, market, theme):
     url, _ = lab
     goal = "Explore BTC over the last 5 days"
