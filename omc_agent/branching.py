@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from omc_agent.agents.answers import answered
 from omc_agent.errors import RunError
 from omc_agent.events import Branched, Event
-from omc_agent.graph.stages import STAGES
 from omc_agent.overrides import split_by_home
+from omc_agent.stages import STAGES
 
 if TYPE_CHECKING:  # the graph is built of heavy things; a server reads branches without it
     from omc_agent.graph.edges import Graph

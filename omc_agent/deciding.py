@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from omc_agent.brief import PlanStep, why_not
 from omc_agent.errors import UsageError
-from omc_agent.graph.stages import OPTIONAL, STAGES
 from omc_agent.overrides import KEYS, checked, parse_overrides
 from omc_agent.request import CLARIFICATION, Decision, Request, words_of
 from omc_agent.sandbox import guard
 from omc_agent.secrecy import refuse_secrets
+from omc_agent.stages import OPTIONAL, STAGES
 from omc_agent.store.records import Row, SessionManager
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from omc_agent.branching import Turn
 from omc_agent.errors import UsageError
-from omc_agent.graph.stages import STAGES
 from omc_agent.overrides import KEYS, ORDER, earliest_stage, parse_overrides
+from omc_agent.stages import STAGES
 
 
 def turn_from(stage: str | None, words: Sequence[str], by: str) -> Turn:

@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 WINGS = {"panels", "tools", "llm", "store", "sandbox"}
 FLOOR = {
     "events": 1, "config": 1, "errors": 1, "brief": 1, "candidate": 1, "naming": 1, "request": 1, "overrides": 1,
-    "fence": 1,
+    "fence": 1, "stages": 1,
     "panels": 2, "tools": 2, "llm": 2, "store": 2, "sandbox": 2,
     "agents": 3, "graph": 4,
     "session": 5, "engine": 5, "recorder": 5, "vault": 5, "ledger": 5, "report": 5, "result": 5, "market": 5,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from omc_agent.agents.context import Shared
-from omc_agent.graph.stages import OPTIONAL, STAGES
+from omc_agent.stages import OPTIONAL, STAGES
 
 __all__ = ["OPTIONAL", "STAGES", "AgentState", "first_state", "standing_state"]
 

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STAGES = (
-    "understanding",
-    "clarification",
-    "planning",
-    "data_retrieval",
-    "data_analysis",
-    "feature_engineering",
-    "leak_test",
-    "model_training",
-    "model_evaluation",
-    "hyperparameter_tuning",
-    "selection",
-    "scoring",
-    "reporting",
-)
+from omc_agent.stages import STAGES
+
+__all__ = ["DONE", "ENDS", "MARKS", "STAGES", "StageRecord", "is_redone", "stage_title"]
+
 _TITLES = {
     "data_retrieval": "Data",
     "data_analysis": "Analysis",

@@ -21,7 +21,7 @@ UID = 54_321
 
 @pytest.mark.timeout(600)
 def test_every_attack_fails_for_an_ordinary_user_too(tmp_path_factory):
-    """They run again as that user, with the zygote; ``make test-attacks`` adds the pool, the bombs, and what the host reads."""
+    """They run again as that user, with the zygote; ``make test-attacks`` adds the rest."""
     if os.getuid():
         pytest.skip("the tests are run by an ordinary user already, so the other files have shown it")
     home = Path(f"/tmp/omcuser{os.getpid()}")  # short: sockets lie below it

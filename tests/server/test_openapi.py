@@ -18,12 +18,12 @@ from schemathesis.specs.openapi.checks import (
 from tornado.web import RequestHandler
 
 from omc_agent.config import AgentSettings
-from omc_agent.graph.stages import STAGES
 from omc_agent.request import KINDS, Request
 from omc_agent.server.base import METHODS
 from omc_agent.server.beginning import FLAG_FIELDS, Beginning
 from omc_agent.server.description import FILE
 from omc_agent.server.routes import ROUTES
+from omc_agent.stages import STAGES
 from omc_agent.store.artifacts import save_artifact
 from tests.server.conftest import PREFIX, TOKEN
 
