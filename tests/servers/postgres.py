@@ -59,13 +59,15 @@ class Postgres:
         """A SQLAlchemy URL; another `password` is a wrong one."""
         return f"{driver}://{USER}:{password or self.password}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self) -> str:
-        """The URL of an empty database."""
+    def new_database(self, timezone: str = "") -> str:
+        """The URL of an empty database; `timezone` is that of its sessions, where they set none."""
         import psycopg
 
         name = f"db{next(self._numbers)}"
         with psycopg.connect(self.url(driver="postgresql"), autocommit=True) as db:
             db.execute(f"CREATE DATABASE {name}")  # its name is ours
+            if timezone:
+                db.execute(f"ALTER DATABASE {name} SET timezone TO '{timezone}'")
         return self.url(name)
 
     def start(self, *, within: float = 30.0) -> None:

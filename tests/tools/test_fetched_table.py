@@ -11,13 +11,11 @@ from omc_agent.tools.data import fetch_price_data
 from omc_agent.tools.fetched_table import FetchedTable
 from omc_agent.tools.fetching import fetch_bars
 from tests.tools.exchange_server import START, STEP, World, exchange
-from tests.tools.postgres_server import postgres
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    with postgres(tmp_path_factory.mktemp("postgres"), timezone="Asia/Tokyo") as url:
-        yield url
+def database(postgres):
+    return postgres.new_database(timezone="Asia/Tokyo")
 
 
 def bars(count, first=START):
