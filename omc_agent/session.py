@@ -137,9 +137,8 @@ class Session:
         self._began, self.steering.turn = time.monotonic(), turn
         try:
             await self._take_lease()
-            if (
-                resume or turn is not None
-            ) and not self._instead_of:  # a stop that came while nobody drove has been obeyed already
+            # A stop that came while nobody drove has been obeyed already; one to a server that hands on has not.
+            if (resume or turn is not None) and not self._instead_of:
                 await asyncio.to_thread(self.shared.store.take_inbox, self.id, kind="stop")
             async with self._watch():
                 await self._drive_on(plan_only=plan_only, resume=resume or turn is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from omc_agent.flags import SETTING_FLAGS
@@ -49,16 +49,12 @@ def request_shape(row: Row) -> Row:
 
 
 def moment(at: datetime | None) -> str | None:
-    """A time of the store; SQLite keeps no zone, and it is always UTC.
+    """A time of the store, which is UTC and says so, in ISO 8601.
 
     Examples
     --------
-    >>> moment(datetime(2024, 5, 4, 12))
+    >>> from datetime import UTC, datetime
+    >>> moment(datetime(2024, 5, 4, 12, tzinfo=UTC))
     '2024-05-04T12:00:00+00:00'
     """
-    return None if at is None else in_utc(at).isoformat()
-
-
-def in_utc(at: datetime) -> datetime:
-    """A time with its zone, which is UTC where none is said."""
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    return None if at is None else at.isoformat()

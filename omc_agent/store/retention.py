@@ -94,7 +94,10 @@ class Retention(Branches):
         raise NotImplementedError
 
     def delete(self, run_id: str) -> None:
-        """Remove a run, what belongs to it, its checkpoints and its workspace: all of it, or nothing.
+        """Remove a run, what belongs to it, its checkpoints and its workspace.
+
+        Where a part cannot be removed the run stays, with its rows and its workspace; checkpoints and files elsewhere
+        may be gone by then, and removing it again removes the rest.
 
         Openings stay, for they are counted by rows; its calls stay without its name, for they were paid.
 
@@ -112,10 +115,10 @@ class Retention(Branches):
                            try_=f"%agent stop {run_id} ends it; then it can be.")  # fmt: skip
         away: Path | None = None
         try:
-            _remove_elsewhere(self._artifacts_of(run_id), run_id, row["workspace"])
+            away = _move_away(run_id, Path(row["workspace"]))  # can be undone, so it is first
             if self.forget is not None:
                 self.forget(self.branches(run_id))
-            away = _move_away(run_id, Path(row["workspace"]))
+            _remove_elsewhere(self._artifacts_of(run_id), run_id, row["workspace"])
             self._delete_rows(run_id, owner)
         except BaseException:
             if away is not None:
