@@ -152,7 +152,8 @@ def written_lag(url: str, home: Path, client: Client) -> list[float]:
 
     store, owner, took = SessionManager(open_database(f"sqlite:///{home / 'store.db'}")), new_owner(), []
     store.create("Explore BTC", workspaces=home / "runs", model="offline", settings={}, session_id="lag")
-    Leases(store.engine).take("lag", owner)
+    leases = Leases(store.engine)
+    leases.take("lag", owner)
     came = events(url, "lag")
     for n in range(60):
         store.append("lag", "lag", [(f"{n}", Said(text=f"word {n}"))], owner=owner)
@@ -160,6 +161,7 @@ def written_lag(url: str, home: Path, client: Client) -> list[float]:
         took.append(next(came)[0] - written)
         time.sleep(0.037 * (n % 7))
     came.close()
+    leases.release("lag", owner)  # what is driven is not removed
     store.delete("lag")
     return took
 
